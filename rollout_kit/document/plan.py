@@ -5,10 +5,8 @@ All of the language is importable from here; it says nothing about any live flee
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from rollout_kit.document.conditions import (
     AddedGuard,
@@ -28,6 +26,13 @@ from rollout_kit.document.conditions import (
     Source,
     Threshold,
 )
+from rollout_kit.document.release import (
+    ProtocolSets,
+    Release,
+    ServerRelease,
+    TopologyDeclaration,
+    WorkerRelease,
+)
 from rollout_kit.document.steps import (
     ApiCutoverStep,
     ApprovalStep,
@@ -46,6 +51,15 @@ from rollout_kit.document.steps import (
     StepKind,
     VerifyStep,
     WorkerCanaryStep,
+)
+from rollout_kit.document.target import (
+    Acceptance,
+    Credentials,
+    Engine,
+    Infra,
+    ProcessInfra,
+    Target,
+    TargetNode,
 )
 from rollout_kit.document.terms import (
     BuildSelector,
@@ -118,138 +132,6 @@ __all__ = [
     "WorkerCanaryStep",
     "WorkerRelease",
 ]
-
-
-class Engine(enum.StrEnum):
-    """The workflow server that a plan can address."""
-
-    DURABLE_WORKFLOW = "durable-workflow"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetNode:
-    """An API node, addressable on its own."""
-
-    name: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """Who we are to the server: references into the environment, never values."""
-
-    operator: SecretText
-    admin: SecretText | None
-    """None: what needs it reads "not judged"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
-    """A precondition that the fleet does not meet and the author accepts, with the reason."""
-
-    precondition: str
-    """As in `outage`."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The fleet that the plan is for."""
-
-    name: str
-    """The key of lock and journal."""
-    engine: Engine
-    url: str
-    """Load-balanced, for control-plane calls."""
-    namespace: str
-    namespaces: tuple[str, ...]
-    """All that this plan may touch, `namespace` first."""
-    credentials: Credentials
-    nodes: tuple[TargetNode, ...]
-    accept: tuple[Acceptance, ...]
-    no_answer_for_s: float = 120.0
-    """How long silence is no drift, in seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessInfra:
-    """Processes of one host, under the process driver."""
-
-    fleet: str
-    """Path of the fleet file; a relative one starts at the folder of the plan."""
-
-
-Infra: TypeAlias = ProcessInfra
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolSets:
-    """Protocol versions that the new server speaks; None where undeclared."""
-
-    control_plane: tuple[str, ...] | None
-    worker: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopologyDeclaration:
-    """What a new node shows of its place in the fleet; None: as before."""
-
-    shape: str | None
-    process_class: str | None
-    roles: tuple[str, ...] | None
-    matching_role: tuple[tuple[str, str | bool], ...]
-    """Fields of the matching role that the new node shows, by their names on the wire."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerRelease:
-    """The server version to leave and the one to reach; equal ones are a restart."""
-
-    from_: str
-    to: str
-    image: str
-    revision: str
-    """Of the schema; `to` unless the plan names one."""
-    from_image: str | None
-    identity: Identity
-    protocols: ProtocolSets | None
-    topology: TopologyDeclaration | None
-
-    @property
-    def is_restart(self) -> bool:
-        """Tell a restart on another image digest from a change of version."""
-        return self.from_ == self.to
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRelease:
-    """The build to leave and the one to reach on one queue."""
-
-    task_queue: str
-    namespace: str
-    from_: BuildSelector | None
-    """None: the queue has no cohort that this plan would leave."""
-    to: str | None
-    """None: the entry only declares what `from_` serves and speaks."""
-    image: str | None
-    """None only without `to`."""
-    replicas: int | None
-    """None only without `to`."""
-    serves: tuple[str, ...]
-    """Other build ids whose runs it can replay; `*` is all."""
-    protocol: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """What changes."""
-
-    server: ServerRelease | None
-    workers: tuple[WorkerRelease, ...]
-    independent_queues: tuple[str, ...]
-    """Queues whose runs never carry a pin of these builds."""
-    skew_window_at_most_s: float | None
-    """How long two versions may live together; exceeding it holds. None: unbounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

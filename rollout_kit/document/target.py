@@ -1,0 +1,71 @@
+"""The fleet that a plan is for, and what runs its processes."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rollout_kit.document.terms import SecretText
+
+
+class Engine(enum.StrEnum):
+    """The workflow server that a plan can address."""
+
+    DURABLE_WORKFLOW = "durable-workflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetNode:
+    """An API node, addressable on its own."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Who we are to the server: references into the environment, never values."""
+
+    operator: SecretText
+    admin: SecretText | None
+    """None: what needs it reads "not judged"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A precondition that the fleet does not meet and the author accepts, with the reason."""
+
+    precondition: str
+    """As in `outage`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The fleet that the plan is for."""
+
+    name: str
+    """The key of lock and journal."""
+    engine: Engine
+    url: str
+    """Load-balanced, for control-plane calls."""
+    namespace: str
+    namespaces: tuple[str, ...]
+    """All that this plan may touch, `namespace` first."""
+    credentials: Credentials
+    nodes: tuple[TargetNode, ...]
+    accept: tuple[Acceptance, ...]
+    no_answer_for_s: float = 120.0
+    """How long silence is no drift, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessInfra:
+    """Processes of one host, under the process driver."""
+
+    fleet: str
+    """Path of the fleet file; a relative one starts at the folder of the plan."""
+
+
+Infra: TypeAlias = ProcessInfra
