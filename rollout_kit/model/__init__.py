@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values only. No I/O, no clock, nothing but the standard library."""

@@ -1,0 +1,55 @@
+"""Names of the things a rollout touches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class QueueRef:
+    """A task queue in its namespace. Queue names are opaque and case-sensitive."""
+
+    namespace: str
+    task_queue: str
+
+    @property
+    def path(self) -> str:
+        """`<namespace>/<queue>`, each part percent-encoded, for fact names and journal keys."""
+        return f"{quote(self.namespace, safe='')}/{quote(self.task_queue, safe='')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortRef:
+    """All workers of one build id on one task queue; `build_id=None` is the unversioned cohort."""
+
+    namespace: str
+    task_queue: str
+    build_id: str | None
+
+    @property
+    def queue(self) -> QueueRef:
+        return QueueRef(namespace=self.namespace, task_queue=self.task_queue)
+
+    @property
+    def label(self) -> str:
+        """`queue@build`, as messages show it."""
+        return (
+            f"{self.task_queue}@{self.build_id if self.build_id is not None else '(unversioned)'}"
+        )
+
+    @property
+    def path(self) -> str:
+        """`<namespace>/<queue>/<build>`; the unversioned cohort is `=`, which no encoding yields."""
+        build = "=" if self.build_id is None else quote(self.build_id, safe="")
+        return f"{self.queue.path}/{build}"
+
+    @staticmethod
+    def from_path(path: str) -> CohortRef:
+        """The inverse of `path`."""
+        namespace, task_queue, build = path.split("/")
+        return CohortRef(
+            namespace=unquote(namespace),
+            task_queue=unquote(task_queue),
+            build_id=None if build == "=" else unquote(build),
+        )

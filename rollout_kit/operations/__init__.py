@@ -1,0 +1,1 @@
+"""Operation kinds: atomic, convergent acts. Two methods touch the world, the others are pure."""

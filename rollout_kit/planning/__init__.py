@@ -1,0 +1,1 @@
+"""Deciding what: (document, observation, capabilities) -> operations. Pure."""
