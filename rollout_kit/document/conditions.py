@@ -1,4 +1,4 @@
-"""Gates and guards as a plan declares them: one source and its thresholds."""
+"""Gates and guards as a plan declares them: one source and one threshold."""
 
 from __future__ import annotations
 
@@ -6,24 +6,14 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from rollout_kit.document.terms import BuildSelector, Position, SecretText, Share
+from rollout_kit.document.terms import BuildSelector, Position, SecretText
+from rollout_kit.model.gate import CohortMeasure, Threshold
 
 DEFAULT_INTERVAL_S = 10.0
 DEFAULT_NO_DATA_LIMIT = 3
+DEFAULT_GUARD_NO_DATA_LIMIT = 6
 DEFAULT_GUARD_FAILURE_LIMIT = 2
 DEFAULT_GATE_WITHIN_S = 600.0
-
-
-class CohortCount(enum.StrEnum):
-    """A number about cohorts that a gate can judge."""
-
-    UNSERVED_PINS = "unserved_pins"
-    """Open runs and ready tasks whose pin no cohort of their queue serves."""
-    ACTIVE_WORKERS = "active_workers"
-    DRAINING_WORKERS = "draining_workers"
-    STALE_WORKERS = "stale_workers"
-    LEASES = "leases"
-    OPEN_PINNED_RUNS = "open_pinned_runs"
 
 
 class GuardName(enum.StrEnum):
@@ -44,13 +34,13 @@ class MetricSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortSource:
-    """A count about cohorts: a sum over what `task_queue` and `build` select."""
+    """A count about one cohort, or (`unserved_pins` alone) about a queue or the whole plan."""
 
-    count: CohortCount
+    measure: CohortMeasure
     task_queue: str | None
-    """None is every queue that the plan names."""
+    """None, for `unserved_pins`: every queue."""
     build: BuildSelector | None
-    """None is every build of those queues."""
+    """None, for `unserved_pins`: every build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,52 +64,19 @@ class HttpSource:
 Source: TypeAlias = MetricSource | CohortSource | ReadinessSource | HttpSource
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
-    """The sample is `value` or less."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """The sample is `value` or more."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Equals:
-    """The sample is exactly this; only an HTTP source gives text or truth values."""
-
-    value: float | str | bool
-
-
-@dataclass(frozen=True, slots=True)
-class IncreaseAtMost:
-    """The sample exceeds the baseline by no more than this many units, or per cent of it."""
-
-    by: float | Share
-
-
-Threshold: TypeAlias = AtMost | AtLeast | Equals | IncreaseAtMost
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateDeclaration:
-    """What has to be true before the plan goes on; all thresholds have to hold."""
+    """What has to be true before the plan goes on."""
 
     name: str
     source: Source
-    thresholds: tuple[Threshold, ...]
-    """At least one; for readiness it is `AtMost(0)`."""
+    threshold: Threshold
+    """For readiness: at most 0."""
     for_s: float
     """How long without a breach, in seconds under watch; 0 is one good sample."""
     within_s: float
     """How long we wait for that, in seconds."""
     interval_s: float
-    failure_limit: int | None
-    """More consecutive breaches than this fail it before `within_s`; None: time alone decides."""
     no_data_limit: int
     """More consecutive samples without data than this hold the rollout."""
     position: Position | None = field(default=None, compare=False)
@@ -132,8 +89,8 @@ class BuiltInGuard:
     guard: GuardName
     off: str | None
     """The author's reason for doing without it; None: it is on."""
-    thresholds: tuple[Threshold, ...]
-    """Empty: the guard's own."""
+    threshold: Threshold | None
+    """None: the guard's own."""
     interval_s: float
     failure_limit: int
     no_data_limit: int
@@ -151,7 +108,7 @@ class AddedGuard:
 
     name: str
     source: Source
-    thresholds: tuple[Threshold, ...]
+    threshold: Threshold
     interval_s: float
     failure_limit: int
     """More consecutive breaches than this fail the rollout."""

@@ -10,21 +10,15 @@ from dataclasses import dataclass, field
 
 from rollout_kit.document.conditions import (
     AddedGuard,
-    AtLeast,
-    AtMost,
     BuiltInGuard,
-    CohortCount,
     CohortSource,
-    Equals,
     GateDeclaration,
     GuardDeclaration,
     GuardName,
     HttpSource,
-    IncreaseAtMost,
     MetricSource,
     ReadinessSource,
     Source,
-    Threshold,
 )
 from rollout_kit.document.release import (
     ProtocolSets,
@@ -64,38 +58,34 @@ from rollout_kit.document.target import (
 from rollout_kit.document.terms import (
     BuildSelector,
     Identity,
-    NewBuild,
-    OnFailure,
-    PinnedRuns,
     Position,
     SecretText,
     Share,
     UnsetEnvironmentError,
 )
+from rollout_kit.model.gate import Bound, CohortMeasure, Threshold
+from rollout_kit.model.operation import NewBuild, OnFailure, PinnedRuns, RollbackPolicy
 
 __all__ = [
     "Acceptance",
     "AddedGuard",
     "ApiCutoverStep",
     "ApprovalStep",
-    "AtLeast",
-    "AtMost",
     "BootstrapStep",
+    "Bound",
     "BuildSelector",
     "BuiltInGuard",
     "CanaryStage",
-    "CohortCount",
+    "CohortMeasure",
     "CohortSource",
     "Credentials",
     "DrainStep",
     "Engine",
-    "Equals",
     "GateDeclaration",
     "GuardDeclaration",
     "GuardName",
     "HttpSource",
     "Identity",
-    "IncreaseAtMost",
     "Infra",
     "MetricSource",
     "NewBuild",
@@ -132,18 +122,6 @@ __all__ = [
     "WorkerCanaryStep",
     "WorkerRelease",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackPolicy:
-    """How an automatic rollback behaves."""
-
-    within_s: float = 3600.0
-    pinned_runs: PinnedRuns = PinnedRuns.WAIT
-    """Never `STRAND`."""
-    new_build: NewBuild = NewBuild.FINISH
-    forward_only: str | None = None
-    """The author's reason for offering no rollback; every `on_failure` is then `HOLD`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

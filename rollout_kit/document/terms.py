@@ -84,34 +84,6 @@ class SecretText:
         return _REFERENCE.sub(value, self.template)
 
 
-class OnFailure(enum.StrEnum):
-    """What follows when a step or a gate fails."""
-
-    ROLLBACK = "rollback"
-    HOLD = "hold"
-    ABORT = "abort"
-
-
-class PinnedRuns(enum.StrEnum):
-    """What becomes of open runs that are pinned to a build that is to go."""
-
-    WAIT = "wait"
-    """Wait until none is left, or another cohort serves them."""
-    KEEP = "keep"
-    """Leave the cohort running where there are any, and list them."""
-    STRAND = "strand"
-    """Drain and stop all the same; the runs are listed. Not allowed in a rollback."""
-
-
-class NewBuild(enum.StrEnum):
-    """What a rollback does with the cohort of the new build."""
-
-    FINISH = "finish"
-    """It works until none of its runs is left, then it is retired."""
-    FREEZE = "freeze"
-    """It is drained as soon as the old build has the new starts: for a build that does harm."""
-
-
 class Identity(enum.StrEnum):
     """What tells a node of the new version from one of the old."""
 
