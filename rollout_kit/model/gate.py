@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.identity import CohortRef, QueueRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +30,20 @@ class CohortMeasure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortSource:
-    """A cohort's state; `cohort=None` is the whole plan (only for `unserved_pins`)."""
+    """A cohort's state. For `unserved_pins` alone: without `cohort` a queue, without both the whole plan.
+
+    `ignoring`: labels of builds whose open runs the plan's author gave up.
+    """
 
     measure: CohortMeasure
     cohort: CohortRef | None = None
+    queue: QueueRef | None = None
+    ignoring: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadinessSource:
-    """How many API nodes are ready; `node=None` counts all attached nodes that are *not* ready."""
+    """How many API nodes are *not* ready: of all that are attached, or (0 or 1) of the one named."""
 
     node: str | None = None
 
@@ -55,6 +60,8 @@ class HttpSource:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupportersSource:
     """Markers carried by API nodes and scheduler that no started cohort serves (rule 19)."""
+
+    ignoring: tuple[str, ...] = ()  # labels of builds whose open runs the author gave up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
