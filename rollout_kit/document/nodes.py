@@ -19,6 +19,8 @@ class ScalarNode:
     value: Plain
     at: Position
     end_line: int
+    shown: str | None = None
+    """What messages may show of it where the value holds something of the environment's."""
     size: int = 1
     height: int = 0
 
@@ -58,6 +60,20 @@ def plain(node: Node) -> object:
             return [plain(item) for item in node.items]
         case MappingNode():
             return {key: plain(value) for key, value in node.entries.items()}
+
+
+def find(root: Node, path: Path) -> Node | None:
+    """Give the node at `path`."""
+    node: Node | None = root
+    for part in path:
+        match node:
+            case MappingNode() if isinstance(part, str):
+                node = node.entries.get(part)
+            case SequenceNode() if isinstance(part, int) and part < len(node.items):
+                node = node.items[part]
+            case _:
+                return None
+    return node
 
 
 def locate(root: Node, path: Path, *, key: bool = False) -> Position:
