@@ -1,0 +1,1 @@
+"""What makes a rollout survive its process: the journal, the lock, and what people left beside them."""
