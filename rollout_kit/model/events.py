@@ -173,10 +173,17 @@ class ProvedByPerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupUndoStarted:
-    """A failure or drift inside a group: the group's own undo runs before anything else."""
+    """A failure or drift inside a group: the group's own undo runs before it holds or aborts.
+
+    `operation`, `hold`, `reason` and `hint` are those of the hold that follows.
+    """
 
     group: str
+    operation: str
+    hold: HoldKind
     reason: str
+    hint: str = ""
+    abort: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

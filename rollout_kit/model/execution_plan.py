@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rollout_kit.model.capability import Capability
 from rollout_kit.model.gate import GuardSpec
 from rollout_kit.model.identity import CohortRef, QueueRef
-from rollout_kit.model.operation import Operation, RollbackPolicy
+from rollout_kit.model.operation import OnFailure, Operation, RollbackPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class ExecutionPlan:
     scope: Scope
     operations: tuple[Operation, ...]
     guards: tuple[GuardSpec, ...] = ()
+    on_failure: OnFailure = OnFailure.ROLLBACK  # of the plan: what a breached guard leads to
     rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
     capabilities: tuple[Capability, ...] = ()
     no_answer_for_s: float = 120.0

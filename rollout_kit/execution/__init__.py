@@ -1,0 +1,1 @@
+"""Doing it: decide and rollback are pure, observe and preview read, the executor acts."""

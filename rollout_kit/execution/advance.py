@@ -1,0 +1,360 @@
+"""Take one operation one step on: look; then begin, apply again, or judge what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from rollout_kit.execution import drift
+from rollout_kit.model.events import (
+    CohortLeftRunning,
+    GateDecided,
+    HoldKind,
+    OperationAwaited,
+    OperationCompleted,
+    OperationFailed,
+    OperationIntended,
+    OperationReapplied,
+    OperationSkipped,
+    RolloutHeld,
+    UndoSkipped,
+)
+from rollout_kit.model.gate import Verdict
+from rollout_kit.model.observation import Absent
+from rollout_kit.model.operation import (
+    ChangeKind,
+    Done,
+    Failed,
+    Keep,
+    LeftRunning,
+    NeedsPerson,
+    Operation,
+    Verification,
+    Waiting,
+)
+from rollout_kit.model.state import Standing
+from rollout_kit.operations.api import Context, OperationKind, Seen
+from rollout_kit.operations.registry import KINDS
+from rollout_kit.ports.errors import Conflict, InFlight, NotYet, OutsideError, Unavailable
+
+if TYPE_CHECKING:
+    from rollout_kit.execution.executor import Executor
+
+REAPPLY_AT_MOST = 5
+DOUBT_LOOK_AFTER_S = 0.5
+RESEND_AFTER_S = 1.0
+PERSON_LOOK_AFTER_S = 5.0
+GATE = "judge_gate"
+APPROVAL = "await_approval"
+
+
+def advance(run: Executor, op: Operation, *, undo: bool) -> None:
+    """Look once, then do the one thing that this look calls for."""
+    kind = KINDS[op.kind]
+    seen = kind.observe(op, run.shell.readers, run.now_s())
+    run.live = run.live.looked(op.id, seen)
+    ctx = context(run, op, seen, undo=undo)
+    if run.state.standing(op.id) is Standing.INTENDED:
+        _look(run, op, kind, seen, ctx)
+    else:
+        _begin(run, op, kind, seen, ctx)
+
+
+def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
+    """What journal and session know beside the look."""
+    state, live = run.state, run.live
+    found = state.operations.get(op.id)
+    return Context(
+        now_s=seen.at_s,
+        since_s=live.since_s.get(op.id, seen.at_s),
+        key=found.key if found and found.key else key_of(run, op),
+        baselines=state.baseline.baselines if state.baseline else (),
+        unserved_before=state.baseline.unserved_pins if state.baseline else (),
+        undoing=undo,
+        elapsed_attended_s=live.attended_s(seen.at_s) - state.baseline_attended_s,
+        written=state.wrote,
+        left_running=tuple(left.cohort.path for left in state.left),
+    )
+
+
+def key_of(run: Executor, op: Operation) -> str:
+    """`<rollout>/<operation>/<attempt>`: the same key joins what already runs."""
+    assert run.state.started is not None
+    return f"{run.state.started.rollout}/{op.id}/{run.state.attempt(op.id)}"
+
+
+def _look(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
+    """An intent stands: find out whether the effect is there, and send it again if it is not."""
+    doubtful = op.id in run.live.in_doubt or op.id in run.live.resend
+    if doubtful:
+        change = kind.preview(op, seen.observation, seen.situation)
+        if change.kind is ChangeKind.UPDATE:
+            _reapply(run, op, change.sentence)
+            return
+        if change.kind is ChangeKind.BLOCKED and _unseen(op, kind, seen):
+            _settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
+            return
+        run.live = run.live.doubt(op.id, holds=False)
+        run.live = replace(run.live, resend=run.live.resend - {op.id})
+    _settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
+
+
+def _reapply(run: Executor, op: Operation, why: str) -> None:
+    found = run.state.operations[op.id]
+    if op.id not in run.live.resend:
+        n = found.reapplied + 1
+        if n > REAPPLY_AT_MOST:
+            reason = f"sent {found.reapplied} times more, and it is still not there: {why}"
+            run.append(OperationFailed(operation=op.id, reason=reason))
+            return
+        run.append(OperationReapplied(operation=op.id, n=n, reason=why))
+    _send(run, op, found.key)
+
+
+def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
+    change = kind.preview(op, seen.observation, seen.situation)
+    match change.kind:
+        case ChangeKind.BLOCKED:
+            _blocked(run, op, kind, seen, ctx, change.sentence, change.hint)
+        case ChangeKind.CHECK if _nothing_to_judge(run, op):
+            run.append(
+                OperationSkipped(
+                    operation=op.id, reason="nothing that it follows wrote in this rollout"
+                )
+            )
+        case ChangeKind.CHECK | ChangeKind.NO_OP:
+            _settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
+        case ChangeKind.UPDATE:
+            if op.requires and seen.facts and not _capable(run, op, seen):
+                _hold(
+                    run, op, HoldKind.CAPABILITY, f"the server no longer shows {op.requires.value}"
+                )
+                return
+            verdict = kind.ready_to_apply(op, seen, ctx)
+            if isinstance(verdict, Done):
+                _intend(run, op, kind, seen, ctx)
+            else:
+                _settle(run, op, seen, verdict, ctx)
+        case _:
+            assert_never(change.kind)
+
+
+def _capable(run: Executor, op: Operation, seen: Seen) -> bool:
+    """The capability as this look shows it, else as planned: absent facts are no refutation."""
+    assert run.state.started is not None
+    assert op.requires is not None
+    shown = seen.observation.get(f"capability/{op.requires.value}")
+    if isinstance(shown, Absent):
+        return op.requires in run.state.started.execution_plan.capabilities
+    return shown is True
+
+
+def _nothing_to_judge(run: Executor, op: Operation) -> bool:
+    """Whether a check follows only operations that wrote nothing in this rollout."""
+    if op.kind == APPROVAL and op.id not in run.state.intents:
+        return not _would_write_later(run, op)
+    forward = tuple(i for i in run.state.intents if not i.startswith("undo/"))
+    if op.follows_plan:
+        return not forward
+    return bool(op.follows) and not any(i in forward for i in op.follows)
+
+
+def _would_write_later(run: Executor, op: Operation) -> bool:
+    """Whether any operation after this one would change the world as it is now."""
+    assert run.state.started is not None
+    operations = run.state.started.execution_plan.operations
+    later = operations[[o.id for o in operations].index(op.id) + 1 :]
+    for other in later:
+        kind = KINDS[other.kind]
+        seen = kind.observe(other, run.shell.readers, run.now_s())
+        if kind.preview(other, seen.observation, seen.situation).kind is ChangeKind.UPDATE:
+            return True
+    return False
+
+
+def _unseen(op: Operation, kind: OperationKind, seen: Seen) -> bool:
+    """Whether facts that it touches or needs gave no answer: a reason to wait, not to judge."""
+    paths = (*kind.touches(op), *kind.relies_on(op))
+    return any(
+        value in (Absent.NO_ANSWER, Absent.PENDING)
+        for fact, value in seen.facts.items()
+        if drift.matches(fact, paths)
+    )
+
+
+def _blocked(
+    run: Executor,
+    op: Operation,
+    kind: OperationKind,
+    seen: Seen,
+    ctx: Context,
+    sentence: str,
+    hint: str,
+) -> None:
+    if _unseen(op, kind, seen):
+        _settle(run, op, seen, Waiting(retry_after_s=1.0, progress=sentence), ctx)
+    elif ctx.undoing:
+        run.append(UndoSkipped(operation=op.id, reason=sentence))
+    else:
+        run.append(OperationFailed(operation=op.id, reason=sentence, hint=hint))
+
+
+def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
+    """Compare, journal the intent with its undo, then send: in this order and no other."""
+    touches = kind.touches(op)
+    moved = drift.drift(run.state, seen.facts, within=(*touches, *kind.relies_on(op)))
+    if moved and ctx.undoing:
+        reason = "somebody else changed it: " + "; ".join(item.sentence for item in moved)
+        run.append(UndoSkipped(operation=op.id, reason=reason))
+        return
+    if moved:
+        run.live = replace(run.live, drift=moved, drift_at=op.id)
+        return
+    run.shell.lock.check()
+    before = seen.facts
+    after = kind.expect(op, seen.observation).facts
+    undo = Keep(reason="part of a rollback") if ctx.undoing else kind.compensate(op, before)
+    key = key_of(run, op)
+    run.append(
+        OperationIntended(
+            operation=op,
+            attempt=run.state.attempt(op.id),
+            key=key,
+            before=before,
+            undo=undo,
+            touches=touches,
+            expected={k: v for k, v in after.items() if before.get(k) != v},
+        )
+    )
+    run.live = run.live.forget(op.id)
+    _send(run, op, key)
+
+
+def _send(run: Executor, op: Operation, key: str) -> None:
+    """Send the effect once. What is unknown afterwards is in doubt: looked at before anything else."""
+    if run.shell.clock.interrupted():
+        run.live = run.live.doubt(op.id, holds=True)
+        return
+    run.shell.lock.check()
+    try:
+        KINDS[op.kind].apply(op, key, run.shell.writers)
+    except (Unavailable, InFlight) as error:
+        run.live = run.live.doubt(op.id, holds=True)
+        run.live = run.live.wait(
+            op.id, run.now_s() + DOUBT_LOOK_AFTER_S, f"in doubt: {error.message}"
+        )
+    except NotYet as error:
+        run.live = replace(run.live, resend=run.live.resend | {op.id})
+        run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
+        _time_out(run, op, error.message)
+    except Conflict as error:
+        _hold(run, op, HoldKind.PERSON, error.message, error.hint)
+    except OutsideError as error:
+        text = f"{error.message} {error.why}".strip()
+        run.append(OperationFailed(operation=op.id, reason=text, hint=error.hint))
+    else:
+        run.live = run.live.doubt(op.id, holds=False)
+        run.live = replace(run.live, resend=run.live.resend - {op.id})
+
+
+def _settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx: Context) -> None:
+    """Turn what `verify` answered into a record, or into a moment at which to look again."""
+    if isinstance(verdict, NeedsPerson) and (
+        op.id in run.state.proofs or op.id in run.state.approvals
+    ):
+        verdict = Done(sentence="said by a person")
+    match verdict:
+        case Done():
+            _decided(run, op, Verdict.PASS, verdict.sentence)
+            found = run.state.operations.get(op.id)
+            wrote = found is not None and found.standing is Standing.INTENDED
+            facts = seen.observation.only(KINDS[op.kind].touches(op)).facts if wrote else {}
+            run.append(
+                OperationCompleted(
+                    operation=op.id, facts=facts, wrote=wrote, sentence=verdict.sentence
+                )
+            )
+        case Waiting():
+            _wait(run, op, verdict)
+        case Failed():
+            _decided(run, op, Verdict.FAIL, verdict.reason)
+            run.append(OperationFailed(operation=op.id, reason=verdict.reason, hint=verdict.hint))
+        case NeedsPerson() if ctx.undoing:
+            _wait(run, op, Waiting(retry_after_s=PERSON_LOOK_AFTER_S, progress=verdict.reason))
+        case NeedsPerson():
+            kinds = {GATE: HoldKind.INCONCLUSIVE, APPROVAL: HoldKind.APPROVAL}
+            _await(run, op)
+            _hold(run, op, kinds.get(op.kind, HoldKind.PERSON), verdict.reason, verdict.hint)
+        case LeftRunning():
+            run.append(
+                CohortLeftRunning(
+                    operation=op.id, cohort=verdict.cohort, runs=verdict.runs, reason=verdict.reason
+                )
+            )
+        case _:
+            assert_never(verdict)
+
+
+def _decided(run: Executor, op: Operation, verdict: Verdict, sentence: str) -> None:
+    """A decided gate is journaled and never re-decided within its attempt."""
+    if op.kind == GATE:
+        gate = op.id.rpartition("/")[2]
+        run.append(GateDecided(operation=op.id, gate=gate, verdict=verdict, sentence=sentence))
+
+
+def _await(run: Executor, op: Operation) -> None:
+    if run.state.standing(op.id) is None:
+        run.append(OperationAwaited(operation=op, attempt=run.state.attempt(op.id)))
+
+
+def _wait(run: Executor, op: Operation, waiting: Waiting) -> None:
+    """Look first, time out second: only what still waits after a fresh look may time out."""
+    _await(run, op)
+    if _time_out(run, op, waiting.progress):
+        return
+    run.live = run.live.wait(op.id, run.now_s() + waiting.retry_after_s, waiting.progress)
+
+
+def _time_out(run: Executor, op: Operation, progress: str) -> bool:
+    found = run.state.operations[op.id]
+    attended = run.live.attended_s(run.now_s())
+    waited = attended - found.since_attended_s
+    step_began = min(
+        (
+            other.since_attended_s
+            for other in run.state.operations.values()
+            if other.operation
+            and other.operation.step == op.step
+            and not other.id.startswith("undo/")
+        ),
+        default=attended,
+    )
+    late_step = op.step_timeout_s is not None and attended - step_began > op.step_timeout_s
+    if waited <= op.within_s and not late_step:
+        return False
+    limit = (
+        f"timeout {op.step_timeout_s:g} s of step {op.step}"
+        if late_step
+        else f"within {op.within_s:g} s"
+    )
+    reason = f"not done after {waited:.1f} s ({limit}); last seen: {progress}"
+    if op.id.startswith("undo/"):
+        run.append(UndoSkipped(operation=op.id, reason=reason))
+    else:
+        run.append(OperationFailed(operation=op.id, reason=reason))
+    return True
+
+
+def _hold(run: Executor, op: Operation, kind: HoldKind, reason: str, hint: str = "") -> None:
+    """Hold at this operation; inside an open group its own undo comes first."""
+    from rollout_kit.execution import watch
+    from rollout_kit.model.events import GroupUndoStarted
+
+    group = drift.open_group(run.state)
+    if group is not None and kind is not HoldKind.PERSON:
+        run.append(
+            GroupUndoStarted(group=group, operation=op.id, hold=kind, reason=reason, hint=hint)
+        )
+        return
+    held = RolloutHeld(kind=kind, operation=op.id, reason=reason, hint=hint)
+    run.append(watch.bound(run, held))

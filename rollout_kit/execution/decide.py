@@ -1,0 +1,347 @@
+"""What to do next. Pure and total; failure is tested before anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rollout_kit.execution import rollback
+from rollout_kit.execution.drift import open_group
+from rollout_kit.execution.live import Live
+from rollout_kit.model.events import GroupUndoStarted, HoldKind, Outcome, RolloutHeld
+from rollout_kit.model.operation import OnFailure, Operation
+from rollout_kit.model.state import OperationState, RolloutState, Standing
+from rollout_kit.ports.approvals import PersonSaid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Look at this operation and take it one step on: begin, apply, apply again, verify."""
+
+    operation: Operation
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBaseline:
+    """Picture the fleet before the first write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchFleet:
+    """Sample the guards and hold the fleet against what is expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """Nothing to do until this moment (monotonic seconds)."""
+
+    until_s: float
+    operation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoGroup:
+    """Close the gap that a group left open, before holding or aborting."""
+
+    started: GroupUndoStarted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseGroup:
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Journal this hold (or repeat the one that stands) and stop."""
+
+    held: RolloutHeld
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipUndo:
+    """The rollback's deadline has come: this undo is listed instead of done."""
+
+    operation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """The rollback's undos are through: look once more at the whole fleet, then say how it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    outcome: Outcome
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The rollout is over, or waits for a person: nothing to journal."""
+
+
+Decision: TypeAlias = (
+    Advance
+    | TakeBaseline
+    | WatchFleet
+    | Sleep
+    | RollBack
+    | UndoGroup
+    | CloseGroup
+    | Hold
+    | SkipUndo
+    | Settle
+    | Finish
+    | Stop
+)
+
+
+def decide(state: RolloutState, live: Live, now_s: float) -> Decision:
+    """The next thing to do. `now_s` is monotonic."""
+    assert state.started is not None, "a rollout begins with RolloutStarted"
+    if state.finished:
+        return Stop()
+    if state.rollback:
+        return _roll_back(state, live, now_s)
+    if state.group_undo:
+        return _undo_group(state, live, now_s, state.group_undo)
+    if state.hold:
+        return _held(state, live, now_s)
+    failed = _failure(state)
+    if failed:
+        return _after_failure(state, failed)
+    plan = state.started.execution_plan
+    if state.breach:
+        return _answer(
+            state, plan.on_failure, state.breach.guard, HoldKind.FAILURE, state.breach.sentence
+        )
+    if live.drift:
+        return _drifted(state, live)
+    return _go_on(state, live, now_s)
+
+
+def _go_on(state: RolloutState, live: Live, now_s: float) -> Decision:
+    operation = next_operation(state)
+    if operation is None:
+        return Finish(outcome=Outcome.SUCCEEDED, sentence="every operation is done")
+    asked = _asked(live)
+    if asked and open_group(state) is None:
+        return asked
+    if state.baseline is None:
+        return TakeBaseline()
+    if live.silent and open_group(state) is None:
+        return _silent(live, operation)
+    if now_s >= live.guards_due_s or live.checked_step != operation.step:
+        return WatchFleet()
+    due = live.due_s.get(operation.id, now_s)
+    if due <= now_s:
+        return Advance(operation=operation)
+    return Sleep(until_s=min(due, live.guards_due_s or due), operation=operation.id)
+
+
+def _silent(live: Live, operation: Operation) -> Hold:
+    return Hold(
+        held=RolloutHeld(
+            kind=HoldKind.NO_ANSWER,
+            operation=operation.id,
+            reason="no answer for too long: " + "; ".join(live.silent),
+            hint="look whether the node lives; `resume` goes on, `rollback` puts back what can be reached",
+        )
+    )
+
+
+def next_operation(state: RolloutState) -> Operation | None:
+    """The first operation of the plan that is not decided; an open group stays first."""
+    assert state.started is not None
+    for operation in state.started.execution_plan.operations:
+        if state.standing(operation.id) not in (Standing.COMPLETED, Standing.SKIPPED):
+            return operation
+    return None
+
+
+def _asked(live: Live) -> Hold | Finish | None:
+    for said in live.people:
+        if said.said is PersonSaid.ABORT:
+            return Finish(
+                outcome=Outcome.ABORTED, sentence=f"aborted by {said.actor}: {said.because}"
+            )
+        if said.said is PersonSaid.HOLD:
+            return Hold(
+                held=RolloutHeld(
+                    kind=HoldKind.REQUEST, operation="", reason=f"{said.actor}: {said.because}"
+                )
+            )
+    return None
+
+
+def _failure(state: RolloutState) -> OperationState | None:
+    for found in state.operations.values():
+        if found.standing is Standing.FAILED and not found.id.startswith("undo/"):
+            return found
+    return None
+
+
+def _after_failure(state: RolloutState, failed: OperationState) -> Decision:
+    assert state.started is not None
+    operation = state.started.execution_plan.operation(failed.id)
+    return _answer(
+        state, operation.on_failure, failed.id, HoldKind.FAILURE, failed.reason, failed.hint
+    )
+
+
+def _answer(
+    state: RolloutState, policy: OnFailure, where: str, kind: HoldKind, reason: str, hint: str = ""
+) -> Decision:
+    """What a failure leads to: roll back; or close an open gap first, then hold or abort."""
+    assert state.started is not None
+    forward_only = state.started.execution_plan.rollback.forward_only
+    barred = rollback.irreversible(state)
+    if policy is OnFailure.ROLLBACK and not forward_only and barred is None:
+        return RollBack(cause=f"{where}: {reason}")
+    if barred and policy is OnFailure.ROLLBACK:
+        hint = f"no rollback is offered: {barred[0]} cannot be undone ({barred[1]})"
+    abort = policy is OnFailure.ABORT
+    group = open_group(state)
+    if group is not None:
+        return UndoGroup(
+            started=GroupUndoStarted(
+                group=group, operation=where, hold=kind, reason=reason, hint=hint, abort=abort
+            )
+        )
+    if abort:
+        return Finish(outcome=Outcome.ABORTED, sentence=f"{where}: {reason}")
+    return Hold(held=RolloutHeld(kind=kind, operation=where, reason=reason, hint=hint))
+
+
+def _drifted(state: RolloutState, live: Live) -> Decision:
+    """Drift holds, whatever `on_failure` says: a person must look (rule 17)."""
+    reason = "; ".join(difference.sentence for difference in live.drift)
+    hint = "`resume --accept` takes it as it is, `rollback` puts this rollout's part back, `abort` leaves it"
+    group = open_group(state)
+    if group is not None:
+        return UndoGroup(
+            started=GroupUndoStarted(
+                group=group, operation=live.drift_at, hold=HoldKind.DRIFT, reason=reason, hint=hint
+            )
+        )
+    return Hold(
+        held=RolloutHeld(
+            kind=HoldKind.DRIFT,
+            operation=live.drift_at,
+            reason=f"somebody else changed the fleet: {reason}",
+            hint=hint,
+            differences=live.drift,
+        )
+    )
+
+
+def _held(state: RolloutState, live: Live, now_s: float) -> Decision:
+    assert state.hold is not None
+    asked = _asked(live)
+    if isinstance(asked, Finish):
+        return asked
+    if live.wait_for_people and state.hold.kind in (HoldKind.APPROVAL, HoldKind.PERSON):
+        if now_s >= live.guards_due_s:
+            return WatchFleet()
+        return Sleep(until_s=now_s + 1.0, operation=state.hold.operation)
+    return Hold(held=state.hold, repeated=True)
+
+
+def _undo_group(
+    state: RolloutState, live: Live, now_s: float, started: GroupUndoStarted
+) -> Decision:
+    if state.group_undone:
+        if started.abort:
+            return Finish(
+                outcome=Outcome.ABORTED, sentence=f"{started.operation}: {started.reason}"
+            )
+        return Hold(
+            held=RolloutHeld(
+                kind=started.hold,
+                operation=started.operation,
+                reason=started.reason,
+                hint=started.hint,
+                differences=live.drift,
+            )
+        )
+    lists = rollback.undo_lists(state, started.group)
+    step = _next_undo(state, live, now_s, lists)
+    if step:
+        return step
+    if rollback.shortfall(state):
+        return RollBack(
+            cause=f"{started.operation}: {started.reason}; the group {started.group} could not be closed"
+        )
+    return CloseGroup(group=started.group)
+
+
+def _roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
+    assert state.started is not None
+    lists = rollback.undo_lists(state)
+    deadline = state.rollback_attended_s + state.started.execution_plan.rollback.within_s
+    if now_s >= live.guards_due_s and not live.settled:
+        return WatchFleet()  # shown from here on, deciding nothing
+    restoring = tuple(item for item in lists if not item.retires)
+    retiring = tuple(item for item in lists if item.retires)
+    step = _next_undo(state, live, now_s, restoring) or _next_undo(
+        state, live, now_s, retiring, together=True
+    )
+    if step is None:
+        return _ended(state, live) if live.settled else Settle()
+    if isinstance(step, Sleep | Advance) and live.attended_s(now_s) > deadline:
+        name = step.operation.id if isinstance(step, Advance) else step.operation
+        return SkipUndo(operation=name, reason=_late(live, name))
+    return step
+
+
+def _late(live: Live, operation: str) -> str:
+    waited = live.waiting_for.get(operation, "not begun")
+    return f"the rollback's deadline came first; last seen: {waited}"
+
+
+def _next_undo(
+    state: RolloutState,
+    live: Live,
+    now_s: float,
+    lists: tuple[rollback.UndoList, ...],
+    *,
+    together: bool = False,
+) -> Advance | Sleep | None:
+    """The next thing to do in these lists: one list after the other, or all side by side."""
+    sleeping: list[Sleep] = []
+    for undo in lists:
+        operation = rollback.current(state, undo)
+        if operation is None:
+            continue
+        due = live.due_s.get(operation.id, now_s)
+        if due <= now_s:
+            return Advance(operation=operation, undo=True)
+        sleeping.append(Sleep(until_s=due, operation=operation.id))
+        if not together:
+            break
+    return min(sleeping, key=lambda item: item.until_s) if sleeping else None
+
+
+def _ended(state: RolloutState, live: Live) -> Finish:
+    assert state.rollback is not None
+    short = (
+        *rollback.shortfall(state),
+        *(difference.sentence for difference in live.unrestored),
+    )
+    cause = state.rollback.cause
+    if short:
+        return Finish(
+            outcome=Outcome.ROLLBACK_INCOMPLETE, sentence=f"{cause}. Not undone: {'; '.join(short)}"
+        )
+    if state.left:
+        return Finish(outcome=Outcome.ROLLED_BACK_WITH_RESIDUE, sentence=cause)
+    return Finish(outcome=Outcome.ROLLED_BACK, sentence=cause)

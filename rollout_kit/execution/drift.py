@@ -1,0 +1,82 @@
+"""What the world should look like now, and what of it does not. Pure."""
+
+from __future__ import annotations
+
+from rollout_kit.model.observation import Difference, Facts, differences
+from rollout_kit.model.state import OperationState, RolloutState, Standing
+
+
+def expected_facts(state: RolloutState) -> Facts:
+    """The facts this rollout holds the world to: the baseline, as its own operations changed it.
+
+    What an intended operation touches is ours until its group is complete, so it is left out.
+    """
+    if state.baseline is None:
+        return {}
+    facts = dict(state.baseline.observation.facts)
+    for found in state.operations.values():
+        if found.standing is Standing.COMPLETED:
+            facts.update(found.facts)
+    facts.update(state.accepted)
+    ours = tuple(path for found in state.operations.values() for path in _ours(found, state))
+    return {k: v for k, v in facts.items() if not matches(k, ours)}
+
+
+def drift(
+    state: RolloutState, seen: Facts, *, within: tuple[str, ...] = ()
+) -> tuple[Difference, ...]:
+    """Differences that this rollout did not make; `within` narrows to fact paths or prefixes.
+
+    Rule 17: a person's change to the fleet mid-rollout is noticed, and we stop.
+    """
+    expected = expected_facts(state)
+    if within:
+        expected = {k: v for k, v in expected.items() if matches(k, within)}
+    return differences(expected, seen)
+
+
+def matches(fact: str, paths: tuple[str, ...]) -> bool:
+    """Whether the fact is one of these paths or lies below one that ends in `/`."""
+    return any(fact == path or (path.endswith("/") and fact.startswith(path)) for path in paths)
+
+
+def _ours(found: OperationState, state: RolloutState) -> tuple[str, ...]:
+    if found.intended is None:
+        return ()
+    if found.standing is not Standing.COMPLETED:
+        return found.intended.touches
+    group = found.operation.group if found.operation else None
+    if group is None or group_complete(state, group.id):
+        return ()
+    return found.intended.touches
+
+
+def group_members(state: RolloutState, group: str) -> tuple[str, ...]:
+    """Ids of the group's operations, in the order of the plan or of the undo that carries them."""
+    if state.started is None:
+        return ()
+    planned = [
+        op.id
+        for op in state.started.execution_plan.operations
+        if op.group is not None and op.group.id == group
+    ]
+    return tuple(planned)
+
+
+def group_complete(state: RolloutState, group: str) -> bool:
+    return all(
+        state.standing(member) in (Standing.COMPLETED, Standing.SKIPPED)
+        for member in group_members(state, group)
+    )
+
+
+def open_group(state: RolloutState) -> str | None:
+    """The group with an intent that is not complete: its gap stands open."""
+    for intent in state.intents:
+        found = state.operations.get(intent)
+        operation = found.operation if found else None
+        if operation is None or operation.group is None or intent.startswith("undo/"):
+            continue
+        if not group_complete(state, operation.group.id):
+            return operation.group.id
+    return None

@@ -1,0 +1,82 @@
+"""Read the ports into one observation and its situation. Reads only, by type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rollout_kit.model.capability import Capability
+from rollout_kit.model.identity import QueueRef
+from rollout_kit.model.observation import Absent, FactValue, Observation, capability_fact
+from rollout_kit.model.situation import Situation
+from rollout_kit.operations import queues, reading
+from rollout_kit.operations.api import Readers, Seen
+from rollout_kit.ports.errors import InFlight, OutsideError
+
+
+def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ()) -> Seen:
+    """Everything the plan names or relies on, once.
+
+    `images`: whether the driver can run them becomes the fact `image/<name>/known`.
+    """
+    scope = readers.scope
+    looks = [reading.read_node(name, readers, now_s) for name in scope.nodes]
+    looks.append(reading.read_scheduler(readers, now_s))
+    looks.append(reading.read_maintenance(readers, now_s))
+    if scope.revision is not None:
+        looks.append(reading.read_bootstrap(readers, scope.revision, now_s))
+    looks += [queues.read_queue(queue, readers, now_s) for queue in queues_of(readers)]
+    looks += [queues.read_runs(namespace, readers, now_s) for namespace in scope.namespaces]
+    facts: dict[str, FactValue] = {}
+    situation = Situation()
+    for look in looks:
+        facts.update(look.facts)
+        situation = situation.merged(look.situation)
+    facts.update(_capabilities(facts))
+    facts.update({f"image/{image}/known": _knows(readers, image) for image in images})
+    return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)
+
+
+def queues_of(readers: Readers) -> tuple[QueueRef, ...]:
+    """The plan's queues, and every other queue with workers of the declared namespaces: pins reach them."""
+    found = dict.fromkeys(readers.scope.queues)
+    for namespace in readers.scope.namespaces:
+        try:
+            names = readers.engine.queues(namespace)
+        except OutsideError:
+            continue  # reported where runs and pins are counted: they read "not measured"
+        found.update(
+            dict.fromkeys(QueueRef(namespace=namespace, task_queue=name) for name in names)
+        )
+    return tuple(found)
+
+
+def capabilities(observation: Observation) -> frozenset[Capability]:
+    """What the server was seen to do (rule 18)."""
+    return frozenset(item for item in Capability if observation.can(item.value))
+
+
+def _capabilities(facts: dict[str, FactValue]) -> dict[str, FactValue]:
+    """Derive each capability from what a read shows, never from a version (rule 18)."""
+    shown = [v for k, v in facts.items() if k.startswith("node/") and k.endswith("/topology")]
+    seen = [value for value in shown if not isinstance(value, Absent)]
+    selected = [v for k, v in facts.items() if k.startswith("cohort/") and k.endswith("/selected")]
+    topology = any(isinstance(value, str) for value in seen)
+    selector = topology or any(isinstance(value, bool) for value in selected)
+    if not seen and not selector:
+        return {capability_fact(item.value): Absent.NO_ANSWER for item in Capability}
+    return {
+        capability_fact(Capability.TOPOLOGY.value): topology,
+        capability_fact(Capability.PROMOTE.value): selector,
+        capability_fact(Capability.DRAIN_REFUSES_POLLS.value): selector,
+        capability_fact(Capability.PINNED_START.value): selector,
+        capability_fact(Capability.MARKER_ROUTING.value): not selector,
+    }
+
+
+def _knows(readers: Readers, image: str) -> FactValue:
+    try:
+        return readers.infra.knows_image(image)
+    except InFlight:
+        return Absent.PENDING
+    except OutsideError:
+        return Absent.NOT_READ

@@ -1,0 +1,111 @@
+"""Which undos a rollback runs, in which order. Pure, from the journal alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rollout_kit.model.operation import Irreversible, Keep, Operation, RollbackPolicy, Undo
+from rollout_kit.model.state import RolloutState, Standing
+
+OVER = (Standing.COMPLETED, Standing.FAILED, Standing.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoList:
+    """The ordered undo of one operation, or of its half in one pass."""
+
+    source: str
+    operations: tuple[Operation, ...]
+    retires: bool
+
+
+def forward_intents(state: RolloutState) -> tuple[str, ...]:
+    return tuple(i for i in state.intents if not i.startswith("undo/"))
+
+
+def irreversible(state: RolloutState) -> tuple[str, str] | None:
+    """The first intended operation that cannot be undone, and why; None: rollback can be offered."""
+    for intent in forward_intents(state):
+        intended = state.operations[intent].intended
+        if intended and isinstance(intended.undo, Irreversible):
+            return intent, intended.undo.reason
+    return None
+
+
+def kept(state: RolloutState) -> tuple[str, ...]:
+    """Sentences for what stays in place, harmless by contract."""
+    found = []
+    for intent in forward_intents(state):
+        intended = state.operations[intent].intended
+        if intended and isinstance(intended.undo, Keep):
+            found.append(f"{intent}: {intended.undo.reason}")
+    return tuple(found)
+
+
+def undo_lists(state: RolloutState, group: str | None = None) -> tuple[UndoList, ...]:
+    """Undo lists in reverse order of their intents: first all that restores, then all that retires.
+
+    `group`: only those of this group's operations (its own undo).
+    """
+    policy = state.started.execution_plan.rollback if state.started else RollbackPolicy()
+    restore: list[UndoList] = []
+    retire: list[UndoList] = []
+    for intent in reversed(forward_intents(state)):
+        found = state.operations[intent]
+        intended = found.intended
+        if intended is None or not isinstance(intended.undo, Undo):
+            continue
+        operation = intended.operation
+        if group is not None and (operation.group is None or operation.group.id != group):
+            continue
+        named = _named(intent, intended.undo, policy)
+        split = len(intended.undo.restore)
+        if named[:split]:
+            restore.append(UndoList(source=intent, operations=named[:split], retires=False))
+        if named[split:]:
+            retire.append(UndoList(source=intent, operations=named[split:], retires=True))
+    return (*restore, *retire)
+
+
+def _named(intent: str, undo: Undo, policy: RollbackPolicy) -> tuple[Operation, ...]:
+    return tuple(
+        replace(op, id=f"undo/{intent}/{n}", rollback=policy)
+        for n, op in enumerate((*undo.restore, *undo.retire), start=1)
+    )
+
+
+def current(state: RolloutState, undo: UndoList) -> Operation | None:
+    """The list's next operation; None when the list is through, failed or left a cohort running."""
+    for operation in undo.operations:
+        standing = state.standing(operation.id)
+        if operation.id in state.skipped_undos or standing is Standing.FAILED:
+            return None  # a list stops at its first failure; the other lists go on
+        if any(left.operation == operation.id for left in state.left):
+            return None
+        if standing not in OVER:
+            return operation
+    return None
+
+
+def shortfall(state: RolloutState) -> tuple[str, ...]:
+    """What the rollback could not do, in sentences; empty: every undo is through."""
+    failed = tuple(
+        f"{found.id}: {found.reason}"
+        for found in state.operations.values()
+        if found.id.startswith("undo/") and found.standing is Standing.FAILED
+    )
+    skipped = tuple(f"{skip.operation}: {skip.reason}" for skip in state.skipped_undos.values())
+    return (*failed, *skipped)
+
+
+def residue(state: RolloutState) -> tuple[str, ...]:
+    """Cohorts left running, with the runs that need them."""
+    sentences: dict[str, str] = {}
+    for left in state.left:
+        shown = ", ".join(left.runs[:10]) + (
+            f" and {len(left.runs) - 10} more" if len(left.runs) > 10 else ""
+        )
+        sentences[left.cohort.path] = f"{left.cohort.label} keeps running: {left.reason}" + (
+            f" ({shown})" if shown else ""
+        )
+    return tuple(sentences.values())

@@ -1,0 +1,283 @@
+"""What is looked at beside the operation in hand: people, guards, drift, the baseline, the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rollout_kit.execution import drift, rollback
+from rollout_kit.execution.decide import next_operation
+from rollout_kit.execution.observe import observe_fleet
+from rollout_kit.gates.evaluate import watch
+from rollout_kit.model import codec
+from rollout_kit.model.equivalence import equivalent
+from rollout_kit.model.events import (
+    ApprovalGiven,
+    BaselineTaken,
+    GuardBreached,
+    HoldKind,
+    OperationFailed,
+    Outcome,
+    ProvedByPerson,
+    RolloutFinished,
+    RolloutHeld,
+)
+from rollout_kit.model.gate import Baseline, GateSource, GuardSpec, Sample, Verdict
+from rollout_kit.model.observation import Absent, Difference, Observation
+from rollout_kit.model.operation import Keep
+from rollout_kit.operations import pins
+from rollout_kit.operations.api import Context, Seen
+from rollout_kit.operations.kinds.judge_gate import JudgeGateArguments
+from rollout_kit.operations.measure import observe_source, sample
+from rollout_kit.operations.registry import KINDS
+from rollout_kit.ports.approvals import PersonRecord, PersonSaid
+
+if TYPE_CHECKING:
+    from rollout_kit.execution.executor import Executor
+
+GUARD_HISTORY = 200
+SETTLING_LOOKS = 3
+SETTLING_PAUSE_S = 1.0
+
+
+def skip_while_open(run: Executor) -> None:
+    """On attach an open group is closed or undone first, then guards are judged."""
+    if run.state.started and drift.open_group(run.state):
+        operation = next_operation(run.state)
+        run.live = replace(
+            run.live,
+            guards_due_s=run.now_s() + 10.0,
+            checked_step=operation.step if operation else "",
+        )
+
+
+def take_baseline(run: Executor) -> None:
+    """Picture facts and figures before the first write; a guard breached by then ends it here."""
+    assert run.state.started is not None
+    plan = run.state.started.execution_plan
+    seen = observe_fleet(run.shell.readers, run.now_s())
+    sources: dict[str, GateSource] = {guard.name: guard.source for guard in plan.guards}
+    for op in plan.operations:
+        if op.kind == "judge_gate":
+            gate = codec.from_json(JudgeGateArguments, op.arguments).gate
+            sources[gate.name] = gate.source
+    unserved = tuple(
+        pin.label for pin in pins.unserved(seen.observation, seen.situation, plan.scope)
+    )
+    context = Context(now_s=seen.at_s, since_s=seen.at_s, key="", unserved_before=unserved)
+    attended = run.live.attended_s(run.now_s())
+    samples = {name: _sample(run, source, context) for name, source in sources.items()}
+    baselines = tuple(
+        Baseline(
+            name=name,
+            values=() if found.value is None else (found.value,),
+            attended_s=attended,
+        )
+        for name, found in samples.items()
+    )
+    run.append(
+        BaselineTaken(observation=seen.observation, baselines=baselines, unserved_pins=unserved)
+    )
+    run.live = replace(run.live, guards_due_s=run.now_s() + _interval(plan.guards))
+    for guard in plan.guards:
+        once = replace(guard, failure_limit=0)
+        judged = watch(once, (samples[guard.name],), run.now_s(), _baseline(run, guard.name), 0.0)
+        if judged.verdict is Verdict.FAIL:
+            sentence = f"guard {guard.name} is breached before the first write: {judged.sentence}"
+            run.append(RolloutFinished(outcome=Outcome.FAILED, sentence=sentence))
+            return
+
+
+def watch_fleet(run: Executor) -> None:
+    """Sample the guards, and hold the whole fleet against what is expected of it (rule 17)."""
+    assert run.state.started is not None
+    plan = run.state.started.execution_plan
+    now_s = run.now_s()
+    operation = next_operation(run.state)
+    run.live = replace(
+        run.live,
+        guards_due_s=now_s + _interval(plan.guards),
+        checked_step=operation.step if operation else run.live.checked_step,
+    )
+    if run.state.rollback is None:
+        seen = observe_fleet(run.shell.readers, now_s)
+        found = drift.drift(run.state, seen.facts)
+        where = operation.id if operation else ""
+        run.live = replace(run.live, drift=found, drift_at=where)
+        _watch_silence(run, seen)
+    breached = _watch_guards(run, plan.guards)
+    if breached and run.state.rollback is None:
+        run.append(breached)
+
+
+def _watch_guards(run: Executor, guards: tuple[GuardSpec, ...]) -> GuardBreached | None:
+    context = Context(
+        now_s=run.now_s(),
+        since_s=run.live.attached_at_s,
+        key="",
+        unserved_before=run.state.baseline.unserved_pins if run.state.baseline else (),
+        elapsed_attended_s=run.live.attended_s(run.now_s()) - run.state.baseline_attended_s,
+    )
+    breached: GuardBreached | None = None
+    for guard in guards:
+        taken = _sample(run, guard.source, context)
+        samples = (*run.live.guard_samples.get(guard.name, ()), taken)[-GUARD_HISTORY:]
+        run.live = replace(run.live, guard_samples={**run.live.guard_samples, guard.name: samples})
+        elapsed_ms = context.elapsed_attended_s * 1000.0
+        judged = watch(guard, samples, run.now_s(), _baseline(run, guard.name), elapsed_ms)
+        run.progress(f"guard/{guard.name}", judged.sentence)
+        if judged.verdict is Verdict.FAIL and breached is None:
+            breached = GuardBreached(guard=f"guard/{guard.name}", sentence=judged.sentence)
+    return breached
+
+
+def _sample(run: Executor, source: GateSource, context: Context) -> Sample:
+    assert run.state.started is not None
+    seen = observe_source(source, run.shell.readers, run.now_s())
+    return sample(
+        source,
+        seen,
+        scope=run.state.started.execution_plan.scope,
+        unserved_before=context.unserved_before,
+        out_of_rotation=_out_of_rotation(run),
+    )
+
+
+def _out_of_rotation(run: Executor) -> tuple[str, ...]:
+    """Nodes that an open group or an undo in flight has taken out: not for `attached-ready` to judge."""
+    out = []
+    for found in run.state.operations.values():
+        node = (found.operation.arguments if found.operation else {}).get("node")
+        if (
+            isinstance(node, str)
+            and found.intended
+            and found.standing.value not in ("completed", "skipped")
+        ):
+            out.append(node)
+    group = drift.open_group(run.state)
+    if group:
+        out.append(group.rpartition("/")[2])
+    return tuple(dict.fromkeys(out))
+
+
+def _baseline(run: Executor, name: str) -> Baseline | None:
+    taken = run.state.baseline.baselines if run.state.baseline else ()
+    return next((item for item in taken if item.name == name), None)
+
+
+def _interval(guards: tuple[GuardSpec, ...]) -> float:
+    return min((guard.interval_s for guard in guards), default=10.0)
+
+
+def _watch_silence(run: Executor, seen: Seen) -> None:
+    """Facts without an answer for longer than `no_answer_for`, from what no open group touches."""
+    assert run.state.started is not None
+    limit_s = run.state.started.execution_plan.no_answer_for_s
+    expected = drift.expected_facts(run.state)
+    silent = {k for k, v in seen.facts.items() if v is Absent.NO_ANSWER and k in expected}
+    since = {k: run.live.no_answer_since_s.get(k, seen.at_s) for k in silent}
+    late = tuple(sorted(k for k, at in since.items() if seen.at_s - at > limit_s))
+    run.live = replace(run.live, no_answer_since_s=since, silent=late)
+
+
+def read_people(run: Executor) -> None:
+    """Take in what people left beside the journal, and journal what is acted on."""
+    records = run.shell.approvals.read()
+    if records == run.live.people and run.state.hold is None:
+        return
+    run.live = replace(run.live, people=records)
+    held = run.state.hold
+    if held is None or run.state.started is None or run.state.rollback:
+        return
+    for said in records:
+        if said.operation == held.operation and said.attempt == run.state.attempt(held.operation):
+            _take_in(run, held, said)
+            return
+    _approval_late(run, held)
+
+
+def _take_in(run: Executor, held: RolloutHeld, said: PersonRecord) -> None:
+    """An approval counts only while plan digest and fingerprint are the same."""
+    assert run.state.started is not None
+    if said.digest != run.state.started.digest:
+        return
+    if said.fingerprint != _fingerprint_after(run, held.operation):
+        run.progress(
+            held.operation, f"the approval of {said.actor} is void: the fleet has changed since"
+        )
+        return
+    if said.said is PersonSaid.APPROVE and held.kind is HoldKind.APPROVAL:
+        run.append(
+            ApprovalGiven(
+                operation=held.operation,
+                actor=said.actor,
+                because=said.because,
+                fingerprint=said.fingerprint,
+            )
+        )
+    elif said.said in (PersonSaid.PROVE, PersonSaid.APPROVE) and held.kind is HoldKind.PERSON:
+        run.append(
+            ProvedByPerson(
+                operation=held.operation, fact=said.because or held.reason, actor=said.actor
+            )
+        )
+
+
+def _approval_late(run: Executor, held: RolloutHeld) -> None:
+    found = run.state.operations.get(held.operation)
+    if held.kind is not HoldKind.APPROVAL or found is None or found.operation is None:
+        return
+    within_s = found.operation.within_s
+    if run.state.held_at is None:
+        return
+    waited_s = (run.shell.clock.now() - run.state.held_at).total_seconds()
+    if waited_s > within_s:
+        reason = f"nobody approved within {within_s:g} s (asked {waited_s:.0f} s ago)"
+        run.append(OperationFailed(operation=held.operation, reason=reason))
+
+
+def bound(run: Executor, held: RolloutHeld) -> RolloutHeld:
+    """A hold that a person can settle carries what the decision is bound to."""
+    return replace(held, fingerprint=_fingerprint_after(run, held.operation))
+
+
+def _fingerprint_after(run: Executor, operation_id: str) -> str:
+    """Of the facts that the operations after this one touch and rely on, `no answer` left out."""
+    assert run.state.started is not None
+    operations = run.state.started.execution_plan.operations
+    ids = [op.id for op in operations]
+    later = operations[ids.index(operation_id) :] if operation_id in ids else operations
+    paths = {
+        path
+        for op in later
+        for path in (*KINDS[op.kind].touches(op), *KINDS[op.kind].relies_on(op))
+    }
+    seen = observe_fleet(run.shell.readers, run.now_s())
+    return Observation(facts=seen.facts).only(paths).fingerprint()
+
+
+def settle(run: Executor) -> None:
+    """Look once more at the whole fleet: a late request may have arrived after its undo."""
+    assert run.state.baseline is not None
+    ignored = _ignored(run)
+    before = run.state.baseline.observation.facts
+    found: tuple[Difference, ...] = ()
+    for look in range(SETTLING_LOOKS):
+        seen = observe_fleet(run.shell.readers, run.now_s())
+        found = equivalent(before, {**seen.facts}, ignored=ignored)
+        if not found:
+            break
+        if look + 1 < SETTLING_LOOKS:
+            run.shell.clock.sleep(SETTLING_PAUSE_S)
+    run.live = replace(run.live, settled=True, unrestored=found)
+
+
+def _ignored(run: Executor) -> tuple[str, ...]:
+    """Facts of *Keep* operations, cohorts left running on purpose, and what a person changed."""
+    ignored: list[str] = list(run.state.accepted)
+    for intent in rollback.forward_intents(run.state):
+        intended = run.state.operations[intent].intended
+        if intended and isinstance(intended.undo, Keep):
+            ignored += intended.touches
+    ignored += [f"cohort/{left.cohort.path}/" for left in run.state.left]
+    return tuple(ignored)
