@@ -62,6 +62,8 @@ class QueueNumbers:
     """One task queue now."""
 
     stale_after_s: float | None = None
+    poll_timeout_s: float | None = None  # None: this server does not show it
+    heartbeat_interval_s: float | None = None  # likewise
     ready_workflow_tasks: int | None = None
     ready_activity_tasks: int | None = None
     leases: Count | None = None
