@@ -1,0 +1,70 @@
+"""Every check of the project: `nox` runs the default ones, `nox -s bench` the benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+HERE = Path(__file__).parent
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "tests", "clients", "demo"]
+nox.options.error_on_missing_interpreters = True
+
+
+def _group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, import layers, and the CI files against their platforms' schemas."""
+    session.install("-q", ".", *_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    github = sorted(str(path.relative_to(HERE)) for path in HERE.glob("pipelines/ci/github/*.yml"))
+    gitlab = sorted(str(path.relative_to(HERE)) for path in HERE.glob("pipelines/ci/gitlab/*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *github)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *gitlab)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    session.install("-q", ".", *_group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests but those of the official packages; under five minutes on two cores."""
+    session.install("-q", "-e", ".", *_group("test"))
+    session.run("pytest", "-n", "2", "-m", "not clients", *session.posargs)
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """The official packages against the emulator over real sockets, while a rollout goes on."""
+    session.install("-q", "-e", ".", *_group("test"))
+    session.run("pytest", "-m", "clients", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The product, as a new user sees it; then one automatic rollback."""
+    session.install("-q", ".")
+    session.run("rollout-kit", "demo", *session.posargs)
+    if not session.posargs:
+        session.run("rollout-kit", "demo", "--generation", "0.2")
+        session.run("rollout-kit", "demo", "--break", "canary", success_codes=[10])
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Ratios beside what a user would otherwise use; every rival's script lies beside it."""
+    session.install("-q", ".", "ansible-core>=2.17")
+    session.run("python", "benchmarks/run.py", *session.posargs)
