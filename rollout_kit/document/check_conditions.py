@@ -13,8 +13,9 @@ from rollout_kit.document.sections import (
     Problem,
     builds,
     duration,
-    entries,
+    lacks,
     mapping,
+    node_names,
     plain_steps,
     word,
     words,
@@ -25,15 +26,12 @@ _THRESHOLDS = ("at_most", "at_least", "equals", "increase_at_most")
 
 def check_conditions(document: Mapping[str, object]) -> Iterator[Problem]:
     """Judge `gates` and `guards`, and who names them."""
-    nodes = {
-        word(mapping(node).get("name"))
-        for node in entries(mapping(document.get("target")).get("nodes"))
-    } - {None}
+    nodes = node_names(document)
     queues = builds(document).keys()
     for section in ("gates", "guards"):
         for name, value in mapping(document.get(section)).items():
             path, condition = (section, name), mapping(value)
-            yield from _check_source(path, condition, {str(node) for node in nodes}, set(queues))
+            yield from _check_source(path, condition, nodes, set(queues))
             yield from _check_times(path, condition)
     yield from _check_gates_named(document)
 
@@ -52,7 +50,7 @@ def _check_source(
                     at_key=True,
                 )
     node = word(mapping(condition.get("readiness")).get("node"))
-    if node is not None and node not in nodes:
+    if node is not None and lacks(nodes, node):
         yield Problem(
             path=(*path, "readiness", "node"),
             code=Code.UNKNOWN_NODE,
@@ -61,7 +59,7 @@ def _check_source(
             hint=did_you_mean(node, nodes),
         )
     queue = word(condition.get("task_queue"))
-    if queue is not None and "cohort" in condition and queue not in queues:
+    if queue is not None and "cohort" in condition and lacks(queues, queue):
         yield Problem(
             path=(*path, "task_queue"),
             code=Code.UNKNOWN_QUEUE,

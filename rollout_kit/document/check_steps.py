@@ -9,12 +9,16 @@ from rollout_kit.document.diagnostics import Severity, did_you_mean, known_names
 from rollout_kit.document.nodes import Path
 from rollout_kit.document.quantities import duration_text, percent
 from rollout_kit.document.sections import (
+    UNDECIDED,
     PlainStep,
     Problem,
     builds,
     duration,
     entries,
+    lacks,
     mapping,
+    name_of,
+    node_names,
     plain_steps,
     releases,
     word,
@@ -115,9 +119,9 @@ def _check_cutover(step: PlainStep, document: Mapping[str, object]) -> Iterator[
     if step.arguments.get("promote") is not True:
         yield from _check_server(step, document)
     target = mapping(document.get("target"))
-    nodes = _node_names(document)
+    nodes = node_names(document)
     for below, name in words(step.arguments.get("order")):
-        if name not in nodes:
+        if lacks(nodes, name):
             yield Problem(
                 path=(*step.path, "with", "order", *below),
                 code=Code.UNKNOWN_NODE,
@@ -139,9 +143,9 @@ def _check_all_nodes(document: Mapping[str, object]) -> Iterator[Problem]:
     cutovers = [step for step in plain_steps(document) if step.uses == "api-cutover"]
     if not cutovers or any("order" not in step.arguments for step in cutovers):
         return
-    named = {name for step in cutovers for _, name in words(step.arguments.get("order"))}
-    left = set(_node_names(document)) - named
-    if left:
+    named = {name_of(name) for step in cutovers for name in entries(step.arguments.get("order"))}
+    left = node_names(document) - named - {UNDECIDED}
+    if left and UNDECIDED not in named:
         yield Problem(
             path=(*cutovers[-1].path, "with", "order"),
             code=Code.UNKNOWN_NODE,
@@ -151,19 +155,17 @@ def _check_all_nodes(document: Mapping[str, object]) -> Iterator[Problem]:
         )
 
 
-def _node_names(document: Mapping[str, object]) -> list[str]:
-    nodes = entries(mapping(document.get("target")).get("nodes"))
-    names = (word(mapping(node).get("name")) for node in nodes)
-    return [name for name in names if name is not None]
-
-
 def _check_queues(step: PlainStep, document: Mapping[str, object]) -> Iterator[Problem]:
     known = builds(document)
-    reached = {word(entry.get("task_queue")) for _, entry in releases(document) if "to" in entry}
+    reached = {
+        name
+        for _, entry in releases(document)
+        if "to" in entry and (name := name_of(entry.get("task_queue"))) is not None
+    }
     cohort = word(step.arguments.get("cohort"))
     for below, queue in words(step.arguments.get("task_queue")):
         path: Path = (*step.path, "with", "task_queue", *below)
-        if queue not in known:
+        if lacks(known, queue):
             yield Problem(
                 path=path,
                 code=Code.UNKNOWN_QUEUE,
@@ -171,14 +173,14 @@ def _check_queues(step: PlainStep, document: Mapping[str, object]) -> Iterator[P
                 detail=f'"{queue}" is not in release.workers, which names: {known_names(known)}.',
                 hint=did_you_mean(queue, known) or "Add it to release.workers.",
             )
-        elif step.uses == "worker-canary" and queue not in reached:
+        elif step.uses == "worker-canary" and lacks(reached, queue):
             yield Problem(
                 path=path,
                 code=Code.UNKNOWN_QUEUE,
                 summary="Queue without a new build",
                 detail=f'release.workers names no `to` for "{queue}": there is nothing to bring up.',
             )
-        elif cohort is not None and cohort not in known[queue]:
+        elif cohort is not None and lacks(known.get(queue, {UNDECIDED}), cohort):
             yield Problem(
                 path=(*step.path, "with", "cohort"),
                 code=Code.UNKNOWN_VALUE,

@@ -6,7 +6,7 @@ at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollout_kit.document.codes import Code
@@ -29,6 +29,10 @@ class Problem:
     """It is the key that is wrong, not its value."""
 
 
+UNDECIDED = "${"
+"""Stands for a name that waits for the environment: it may be any."""
+
+
 def mapping(value: object) -> Mapping[str, object]:
     """Give a mapping, empty where there is none."""
     return value if isinstance(value, dict) else {}
@@ -41,7 +45,24 @@ def entries(value: object) -> Sequence[object]:
 
 def word(value: object) -> str | None:
     """Give text; None where there is none, or where it waits for the environment."""
-    return value if isinstance(value, str) and "${" not in value else None
+    return value if isinstance(value, str) and UNDECIDED not in value else None
+
+
+def name_of(value: object) -> str | None:
+    """Give a name, `UNDECIDED` where it waits for the environment; None where there is none."""
+    return UNDECIDED if isinstance(value, str) and UNDECIDED in value else word(value)
+
+
+def node_names(document: Mapping[str, object]) -> set[str]:
+    """Name the nodes of the target."""
+    nodes = entries(mapping(document.get("target")).get("nodes"))
+    names = (name_of(mapping(node).get("name")) for node in nodes)
+    return {name for name in names if name is not None}
+
+
+def lacks(known: Collection[str], name: str) -> bool:
+    """Tell that a name is none of the known ones, for certain."""
+    return name not in known and UNDECIDED not in known
 
 
 def words(value: object) -> list[tuple[Path, str]]:
@@ -104,8 +125,8 @@ def builds(document: Mapping[str, object]) -> dict[str, set[str]]:
     """Give the build ids that the release names, by queue; an unversioned cohort names none."""
     found: dict[str, set[str]] = {}
     for _, entry in releases(document):
-        queue = word(entry.get("task_queue"))
+        queue = name_of(entry.get("task_queue"))
         if queue is not None:
-            named = (word(entry.get("from")), word(entry.get("to")))
+            named = (name_of(entry.get("from")), name_of(entry.get("to")))
             found.setdefault(queue, set()).update(one for one in named if one is not None)
     return found
