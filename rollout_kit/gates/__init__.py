@@ -1,0 +1,1 @@
+"""Judging samples against thresholds. Pure: samples, time and baseline come in as arguments."""
