@@ -29,6 +29,7 @@ class RolloutStarted:
     target: str
     execution_plan: ExecutionPlan
     tool_version: str
+    plan_folder: str = ""  # where relative paths of the document start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

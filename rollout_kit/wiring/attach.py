@@ -1,0 +1,183 @@
+"""Take a rollout up and run it: lock, journal, executor, and how that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from rollout_kit.document.read import read_canonical
+from rollout_kit.execution.executor import End, Executor, Shell
+from rollout_kit.execution.rollback import irreversible, residue
+from rollout_kit.journal import lock as locks
+from rollout_kit.journal.file_journal import FileJournal, load
+from rollout_kit.journal.owner import Owner, this_process
+from rollout_kit.journal.store import RolloutEntry
+from rollout_kit.model.events import Attached, Event, Record, RolloutStarted
+from rollout_kit.model.state import RolloutState
+from rollout_kit.ports.journal import JournalLost
+from rollout_kit.wiring.outside import Outside, connect
+from rollout_kit.wiring.result import ENDINGS, Ending, Result, Surroundings
+
+
+def attach(
+    entry: RolloutEntry,
+    around: Surroundings,
+    *,
+    then: Callable[[RolloutState, str], tuple[Event, ...]] = lambda _state, _actor: (),
+    rolling_back: bool = False,
+) -> Result:
+    """Take up a rollout from its journal: neither the plan file nor the planner is needed."""
+    started = _first(entry)
+    document = read_canonical(started.document)
+    with connect(document, Path(started.plan_folder), around.environment, around.clock) as outside:
+        return run(
+            entry.rollout,
+            entry.target,
+            outside,
+            around,
+            then=then,
+            floor=entry.fence,
+            rolling_back=rolling_back,
+        )
+
+
+def _first(entry: RolloutEntry) -> RolloutStarted:
+    first = load(entry.path).records[0].event
+    assert isinstance(first, RolloutStarted), "every journal begins with RolloutStarted"
+    return first
+
+
+def run(  # noqa: PLR0913 - one rollout: which, where, with what
+    rollout: str,
+    target: str,
+    outside: Outside,
+    around: Surroundings,
+    *,
+    first: tuple[Event, ...] = (),
+    then: Callable[[RolloutState, str], tuple[Event, ...]] = lambda _state, _actor: (),
+    floor: int = 0,
+    rolling_back: bool = False,
+) -> Result:
+    owner = this_process(around.environment)
+    store = around.store
+    try:
+        lock = locks.acquire(
+            store.folder(target),
+            owner=owner,
+            rollout=rollout,
+            clock=around.clock,
+            fence_floor=floor,
+            tell=around.warn,
+        )
+    except locks.LockTaken as taken:
+        return Result(ending=Ending.LOCKED, sentence=str(taken), rollout=rollout)
+    except KeyboardInterrupt:
+        return Result(ending=Ending.INTERRUPTED, sentence="interrupted before anything was done")
+    journal = FileJournal(
+        store.journal(target, rollout),
+        clock=around.clock,
+        actor=owner.actor,
+        lock=lock,
+        attendance=lock.attendance,
+        warn=around.warn,
+    )
+    try:
+        for event in first:
+            _tell(around, journal.append(event))
+        attached = Attached(
+            host=owner.host,
+            boot_id=owner.boot_id,
+            pid_namespace=owner.pid_namespace,
+            pid=owner.pid,
+            command=around.command,
+        )
+        journal.read()
+        _tell(around, journal.append(attached))
+        shell = Shell(
+            journal=journal,
+            lock=lock,
+            readers=outside.readers,
+            writers=outside.writers,
+            approvals=store.people(target, rollout),
+            clock=around.clock,
+            reporters=around.reporters,
+            actor=owner.actor,
+        )
+        executor = Executor(shell, wait_for_people=around.wait_for_people)
+        refusal = _cannot_roll_back(executor.state) if rolling_back else None
+        if refusal is not None:
+            return replace(refusal, rollout=rollout, journal=journal.path)
+        for event in then(executor.state, owner.actor):
+            executor.append(event)
+        return _ended(executor, executor.run(), rollout, journal.path)
+    except JournalLost as lost:
+        return Result(
+            ending=Ending.HELD,
+            sentence=lost.message,
+            hint=lost.hint or f"rollout-kit resume {rollout}",
+            rollout=rollout,
+            journal=journal.path,
+        )
+    finally:
+        journal.close()
+        lock.release()
+
+
+def _cannot_roll_back(state: RolloutState) -> Result | None:
+    barred = irreversible(state)
+    policy = state.started.execution_plan.rollback if state.started else None
+    if policy is not None and policy.forward_only:
+        return Result(
+            ending=Ending.BLOCKED,
+            sentence=f"this plan is forward only: {policy.forward_only}",
+            hint="mend the cause and `resume`, or `abort`",
+        )
+    if barred is None:
+        return None
+    return Result(
+        ending=Ending.BLOCKED,
+        sentence=f"{barred[0]} cannot be undone: {barred[1]}",
+        hint="`resume` goes on, `abort` leaves the fleet as it is",
+    )
+
+
+def _ended(executor: Executor, end: End, rollout: str, path: Path) -> Result:
+    state = executor.state
+    result = Result(ending=Ending.HELD, sentence="", rollout=rollout, journal=path, state=state)
+    finished = state.finished
+    if end is End.OVER and finished is not None:
+        return replace(
+            result,
+            ending=ENDINGS[finished.outcome],
+            sentence=finished.sentence,
+            residue=finished.residue,
+            kept=finished.kept,
+        )
+    if end is End.INTERRUPTED:
+        doubtful = sorted(executor.live.in_doubt)
+        open_ = f"; in doubt: {', '.join(doubtful)}" if doubtful else ""
+        return replace(
+            result,
+            ending=Ending.INTERRUPTED,
+            sentence=f"interrupted{open_}",
+            hint=f"rollout-kit resume {rollout}",
+        )
+    held = state.hold
+    assert held is not None, "a run ends over, interrupted or held"
+    return replace(
+        result,
+        sentence=held.reason,
+        hint=held.hint,
+        hold=held.kind,
+        operation=held.operation,
+        residue=residue(state),
+    )
+
+
+def _tell(around: Surroundings, record: Record) -> None:
+    for reporter in around.reporters:
+        try:
+            reporter.record(record)
+        except Exception:  # noqa: BLE001 - output is a subscriber
+            continue

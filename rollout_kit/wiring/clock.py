@@ -1,0 +1,50 @@
+"""The system's time, and the signals that cut waiting short."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from types import FrameType
+
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class SystemClock:
+    """Wall clock, a monotonic one that runs through suspend, and a sleep that a signal ends."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self.signal: str | None = None
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        boottime = getattr(time, "CLOCK_BOOTTIME", None)
+        return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+    def sleep(self, seconds: float) -> None:
+        self._stop.wait(max(0.0, seconds))
+
+    def interrupted(self) -> bool:
+        return self._stop.is_set()
+
+    def interrupt(self, name: str) -> None:
+        """Ask everything that waits on this clock to stop."""
+        self.signal = self.signal or name
+        self._stop.set()
+
+    def listen(self) -> None:
+        """Take SIGINT, SIGTERM and SIGHUP as a wish to stop; journal appends are never abandoned."""
+        for name in STOPPING:
+            number = getattr(signal, name, None)
+            if number is not None:
+                signal.signal(number, self._on_signal)
+        pipe = getattr(signal, "SIGPIPE", None)
+        if pipe is not None:
+            signal.signal(pipe, signal.SIG_IGN)  # a closed pipe ends output, not the rollout
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.interrupt(signal.Signals(number).name)

@@ -1,0 +1,135 @@
+"""One command's work with one rollout: preview, apply, resume, roll back."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from rollout_kit import __version__
+from rollout_kit.document.plan import PlanDocument
+from rollout_kit.execution.preview import Preview
+from rollout_kit.journal.store import RolloutEntry, new_rollout_id
+from rollout_kit.model.events import (
+    DriftAccepted,
+    Event,
+    HoldKind,
+    HoldReleased,
+    RollbackStarted,
+    RolloutStarted,
+)
+from rollout_kit.model.state import RolloutState
+from rollout_kit.wiring.attach import attach, run
+from rollout_kit.wiring.outside import connect
+from rollout_kit.wiring.result import Ending, Result, Surroundings
+from rollout_kit.wiring.review import review
+
+
+def preview(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Preview:
+    """What the plan would do to the live fleet now. Reads only."""
+    with connect(document, plan_folder, around.environment, around.clock) as outside:
+        return review(document, outside.readers, around.clock, around.policies)
+
+
+def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Result:
+    """Start this plan, or go on with its unfinished rollout of the same digest."""
+    unfinished = around.store.newest_unfinished(document.target.name)
+    if unfinished is not None:
+        if unfinished.digest != document.digest:
+            return _other_rollout(unfinished, document)
+        return attach(unfinished, around)
+    with connect(document, plan_folder, around.environment, around.clock) as outside:
+        found = review(document, outside.readers, around.clock, around.policies)
+        stopped = _stopped(found)
+        if stopped is not None:
+            return stopped
+        assert found.execution_plan is not None
+        rollout = new_rollout_id(document.name, around.clock.now(), secrets.token_bytes(2))
+        first = RolloutStarted(
+            rollout=rollout,
+            plan=document.name,
+            digest=document.digest,
+            document=document.canonical,
+            target=document.target.name,
+            execution_plan=found.execution_plan,
+            plan_folder=str(plan_folder.resolve()),
+            tool_version=__version__,
+        )
+        return run(rollout, document.target.name, outside, around, first=(first,))
+
+
+def resume(
+    rollout: str | None, around: Surroundings, *, target: str | None = None, accept: bool = False
+) -> Result:
+    """Release the hold and go on; `accept` takes the drift that it holds for as it is."""
+    entry = around.store.find(rollout, target)
+
+    def released(state: RolloutState, actor: str) -> tuple[Event, ...]:
+        held = state.hold
+        if held is None or held.kind is HoldKind.APPROVAL:
+            return ()
+        if held.kind is HoldKind.DRIFT and not accept:
+            return ()  # the hold is repeated, with its differences
+        facts = {item.fact: item.found for item in held.differences}
+        accepted = (DriftAccepted(facts=facts, actor=actor),) if facts and accept else ()
+        return (*accepted, HoldReleased(operation=held.operation, actor=actor))
+
+    return attach(entry, around, then=released)
+
+
+def roll_back(
+    rollout: str | None, around: Surroundings, *, target: str | None = None, freeze: bool = False
+) -> Result:
+    """Put back what this rollout did, finished or not, from its journal alone."""
+    entry = around.store.find(rollout, target)
+    later = tuple(
+        other
+        for other in around.store.rollouts(entry.target)
+        if other.started_at > entry.started_at and other.rollout != entry.rollout
+    )
+    if later:
+        return Result(
+            ending=Ending.BLOCKED,
+            sentence=f"{later[0].rollout} wrote to {entry.target} after {entry.rollout}",
+            hint=f"roll back {later[0].rollout} first, or apply a plan back to the previous build",
+            rollout=entry.rollout,
+            journal=entry.path,
+        )
+
+    def started(state: RolloutState, actor: str) -> tuple[Event, ...]:
+        if state.rollback is not None:
+            return ()
+        return (RollbackStarted(cause=f"asked for by {actor}", actor=actor, freeze=freeze),)
+
+    return attach(entry, around, then=started, rolling_back=True)
+
+
+def _stopped(found: Preview) -> Result | None:
+    """Why nothing may begin: a blocker, a policy, or nothing to do."""
+    if found.problems:
+        first = found.problems[0]
+        more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
+        return Result(
+            ending=Ending.BLOCKED, sentence=f"{first.summary}{more}", hint=first.hint, preview=found
+        )
+    if found.refused:
+        rules = ", ".join(finding.rule for finding in found.findings if finding.mandatory)
+        return Result(ending=Ending.POLICY, sentence=f"policy refuses: {rules}", preview=found)
+    if found.changes == 0:
+        return Result(
+            ending=Ending.NOTHING_TO_DO, sentence="the fleet is already there", preview=found
+        )
+    return None
+
+
+def _other_rollout(entry: RolloutEntry, document: PlanDocument) -> Result:
+    return Result(
+        ending=Ending.LOCKED,
+        sentence=(
+            f"{entry.rollout} of {entry.target} is unfinished, from another plan "
+            f"(digest {entry.digest[:12]}, this one {document.digest[:12]})"
+        ),
+        hint=f"finish it first: `rollout-kit resume {entry.rollout}`, `rollback` or `abort`",
+        rollout=entry.rollout,
+        journal=entry.path,
+    )
+
