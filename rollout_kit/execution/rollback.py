@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rollout_kit.model.operation import Irreversible, Keep, Operation, RollbackPolicy, Undo
+from rollout_kit.model.operation import Irreversible, Keep, NewBuild, Operation, RollbackPolicy, Undo
 from rollout_kit.model.state import RolloutState, Standing
 
 OVER = (Standing.COMPLETED, Standing.FAILED, Standing.SKIPPED)
@@ -48,6 +48,8 @@ def undo_lists(state: RolloutState, group: str | None = None) -> tuple[UndoList,
     `group`: only those of this group's operations (its own undo).
     """
     policy = state.started.execution_plan.rollback if state.started else RollbackPolicy()
+    if state.rollback and state.rollback.freeze:
+        policy = replace(policy, new_build=NewBuild.FREEZE)
     restore: list[UndoList] = []
     retire: list[UndoList] = []
     for intent in reversed(forward_intents(state)):

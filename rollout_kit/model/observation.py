@@ -6,10 +6,11 @@ is then set arithmetic instead of one comparison per kind of thing.
 
 Paths (every variable part percent-encoded):
 
-    node/<name>/{server_id,image,version,control_plane,worker_protocol,marker,topology,attached,spec}
+    node/<name>/{server_id,image,version,control_plane,worker_protocol,accepts_lower_minors,marker,
+                 topology,attached,provenance,ref,poll_timeout_s,spec,spec_json}
     cohort/<namespace>/<queue>/<build>/{drain_intent,selected,image,replicas}
-    scheduler/{image,marker,running}    maintenance/<name>/{image,marker}
-    bootstrap/revision                  capability/<name>
+    scheduler/{image,marker,running,spec,spec_json}    maintenance/<name>/{image,marker,spec,spec_json}
+    bootstrap/{ran,revision}                           capability/<name>
 """
 
 from __future__ import annotations

@@ -128,6 +128,7 @@ class Situation:
     cohorts: Mapping[str, CohortNumbers] = field(default_factory=dict)  # by CohortRef.path
     queues: Mapping[str, QueueNumbers] = field(default_factory=dict)  # by QueueRef.path
     scheduler: SchedulerNumbers | None = None
+    maintenance: Mapping[str, int | None] = field(default_factory=dict)  # live processes by name
     open_runs: Mapping[str, OpenRuns] = field(default_factory=dict)  # by namespace
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # operator metrics, dotted
     jobs: Mapping[str, JobNumbers] = field(default_factory=dict)  # by key
@@ -151,6 +152,7 @@ class Situation:
             cohorts={**self.cohorts, **other.cohorts},
             queues={**self.queues, **other.queues},
             scheduler=other.scheduler or self.scheduler,
+            maintenance={**self.maintenance, **other.maintenance},
             open_runs={**self.open_runs, **other.open_runs},
             metrics={**self.metrics, **other.metrics},
             jobs={**self.jobs, **other.jobs},

@@ -176,6 +176,7 @@ def _evolve_course(
                 rollback_attended_s=state.attended_s,
                 hold=None,
                 group_undo=None,
+                finished=None,  # a finished rollout can be rolled back, too
             )
         case _:
             assert_never(event)
