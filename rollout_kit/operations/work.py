@@ -1,0 +1,60 @@
+"""What the driver's work under an operation's own key has come to."""
+
+from __future__ import annotations
+
+from rollout_kit.model.operation import Failed, Operation, Waiting
+from rollout_kit.model.situation import JobNumbers, Situation
+from rollout_kit.operations.api import Context, Readers
+from rollout_kit.operations.asking import Missing, ask
+from rollout_kit.operations.pace import pace
+from rollout_kit.ports.infra import JobState, JobStatus
+
+
+def read_work(op: Operation, readers: Readers) -> Situation:
+    """The work of the present attempt, under the operation's id in `jobs`; nothing before one."""
+    if not readers.key:
+        return Situation()
+    status = ask(lambda: readers.infra.work(readers.key))
+    if isinstance(status, Missing):
+        return Situation(unread={_unread(op): status.reason})
+    return Situation(jobs={op.id: numbers_of(status)})
+
+
+def numbers_of(status: JobStatus) -> JobNumbers:
+    return JobNumbers(
+        state=status.state.value, detail=status.detail, exit_status=status.exit_status
+    )
+
+
+def work_lost(op: Operation, situation: Situation) -> bool:
+    """Whether its supervisor died without a word: what was recorded may not have been done."""
+    job = situation.jobs.get(op.id)
+    return job is not None and job.state == JobState.LOST
+
+
+def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | Failed | None:
+    """Why the driver has not finished what it was asked; None: it has, or was asked nothing."""
+    unread = situation.unread.get(_unread(op))
+    if unread is not None:
+        return Waiting(retry_after_s=pace(ctx), progress=f"the driver gives no answer: {unread}")
+    job = situation.jobs.get(op.id)
+    if job is None:
+        return None
+    match JobState(job.state):
+        case JobState.QUEUED | JobState.RUNNING:
+            return Waiting(retry_after_s=pace(ctx), progress=f"the driver's work is {job.state}")
+        case JobState.LOST:
+            progress = "the driver's work was lost: it is begun again"
+            return Waiting(retry_after_s=pace(ctx), progress=progress)
+        case JobState.FAILED:
+            why = job.detail or f"exit status {job.exit_status}"
+            return Failed(
+                reason=f"the driver could not do it: {why}",
+                hint="see the driver's own output; `resume` begins it again",
+            )
+        case JobState.SUCCEEDED | JobState.UNKNOWN:
+            return None
+
+
+def _unread(op: Operation) -> str:
+    return f"work/{op.id}"
