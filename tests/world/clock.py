@@ -1,0 +1,36 @@
+"""Virtual time: sleeping is how time passes, and the world lives while it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+STEP_S = 0.25
+
+
+class VirtualClock:
+    """`ports.clock.Clock` over a number; `live` is called after every quarter second."""
+
+    def __init__(self) -> None:
+        self.elapsed_s = 0.0
+        self.live: Callable[[], None] = lambda: None
+        self.stop = False
+        self.signal: str | None = None
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.elapsed_s)
+
+    def monotonic_s(self) -> float:
+        return 1000.0 + self.elapsed_s
+
+    def sleep(self, seconds: float) -> None:
+        left = seconds
+        while left > 1e-9:
+            step = min(STEP_S, left)
+            self.elapsed_s += step
+            left -= step
+            self.live()
+
+    def interrupted(self) -> bool:
+        return self.stop
