@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rollout_kit.document.codes import Code
 from rollout_kit.document.diagnostics import Finding, Severity
-from rollout_kit.document.terms import Position
+from rollout_kit.document.position import Position
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # Beside what YAML cannot hold: marks that make a review show other text than what is read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout_kit.document.codes import Code
-from rollout_kit.document.conditions import DEFAULT_GATE_WITHIN_S, DEFAULT_INTERVAL_S
+from rollout_kit.document.defaults import DEFAULT_GATE_WITHIN_S, DEFAULT_INTERVAL_S
 from rollout_kit.document.diagnostics import Severity, did_you_mean, known_names
 from rollout_kit.document.nodes import Path
 from rollout_kit.document.quantities import duration_text

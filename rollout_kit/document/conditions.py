@@ -6,14 +6,9 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from rollout_kit.document.terms import BuildSelector, Position, SecretText
+from rollout_kit.document.position import Position
+from rollout_kit.document.terms import BuildSelector, SecretText
 from rollout_kit.model.gate import CohortMeasure, Threshold
-
-DEFAULT_INTERVAL_S = 10.0
-DEFAULT_NO_DATA_LIMIT = 3
-DEFAULT_GUARD_NO_DATA_LIMIT = 6
-DEFAULT_GUARD_FAILURE_LIMIT = 2
-DEFAULT_GATE_WITHIN_S = 600.0
 
 
 class GuardName(enum.StrEnum):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeAlias, cast
 
-Schema: TypeAlias = Mapping[str, object] | bool
+Keywords: TypeAlias = Mapping[str, object]
+Schema: TypeAlias = Keywords | bool
 _compiled = lru_cache(maxsize=256)(re.compile)
 
 _TYPES: Mapping[str, Callable[[object], bool]] = {
@@ -23,99 +24,16 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
 }
-# Keywords that say nothing about a value by themselves.
-_ANNOTATIONS = frozenset(
-    {"$schema", "$id", "$defs", "title", "description", "default", "examples", "then", "else"}
-)
 
 
-def conforms(value: object, schema: Schema, root: Mapping[str, object]) -> bool:
+def conforms(value: object, schema: Schema, root: Keywords) -> bool:
     """Judge `value` (of JSON types) by `schema`, whose `$ref`s point into `root`."""
     if isinstance(schema, bool):
         return schema
-    return all(_holds(key, value, schema, root) for key in schema if key not in _ANNOTATIONS)
+    return all(key in _ANNOTATIONS or _KEYWORDS[key](value, schema, root) for key in schema)
 
 
-def _holds(
-    key: str, value: object, schema: Mapping[str, object], root: Mapping[str, object]
-) -> bool:
-    """Judge by one keyword; keywords of other types than the value's hold."""
-    argument = schema[key]
-    matches = partial(conforms, value, root=root)
-    match key, value:
-        case "$ref", _:
-            return matches(resolve(cast("str", argument), root))
-        case "type", _:
-            names = [argument] if isinstance(argument, str) else cast("list[str]", argument)
-            return any(_TYPES[name](value) for name in names)
-        case "const", _:
-            return _same(value, argument)
-        case "enum", _:
-            return any(_same(value, one) for one in cast("list[object]", argument))
-        case "not", _:
-            return not matches(cast("Schema", argument))
-        case "allOf", _:
-            return all(matches(one) for one in cast("list[Schema]", argument))
-        case "oneOf", _:
-            return sum(matches(one) for one in cast("list[Schema]", argument)) == 1
-        case "if", _:
-            branch = "then" if matches(cast("Schema", argument)) else "else"
-            return matches(cast("Schema", schema.get(branch, True)))
-        case _, dict():
-            return _object_holds(key, value, schema, root)
-        case _, list():
-            return _array_holds(key, value, argument, root)
-        case _, str():
-            return _string_holds(key, value, argument)
-        case _, int() | float() if not isinstance(value, bool):
-            return _number_holds(key, value, argument)
-    return True
-
-
-def resolve(reference: str, root: Mapping[str, object]) -> Schema:
-    """Follow a reference inside the schema."""
-    schema: object = root
-    for part in reference.removeprefix("#/").split("/"):
-        schema = cast("Mapping[str, object]", schema)[part]
-    return cast("Schema", schema)
-
-
-def _same(value: object, other: object) -> bool:
-    # True == 1 in Python, not in JSON.
-    return value == other and isinstance(value, bool) == isinstance(other, bool)
-
-
-def _object_holds(
-    key: str, value: dict[str, object], schema: Mapping[str, object], root: Mapping[str, object]
-) -> bool:
-    argument = schema[key]
-    match key:
-        case "required":
-            return all(name in value for name in cast("list[str]", argument))
-        case "maxProperties":
-            return len(value) <= cast("int", argument)
-        case "minProperties":
-            return len(value) >= cast("int", argument)
-        case "propertyNames":
-            return all(conforms(name, cast("Schema", argument), root) for name in value)
-        case "properties":
-            known = cast("Mapping[str, Schema]", argument)
-            return all(conforms(value[name], known[name], root) for name in known if name in value)
-        case "patternProperties":
-            patterns = cast("Mapping[str, Schema]", argument)
-            return all(
-                conforms(value[name], one, root)
-                for pattern, one in patterns.items()
-                for name in value
-                if _compiled(pattern).search(name)
-            )
-        case "additionalProperties":
-            others = additional(value, schema)
-            return all(conforms(value[name], cast("Schema", argument), root) for name in others)
-    return _elsewhere(key)
-
-
-def additional(value: Mapping[str, object], schema: Mapping[str, object]) -> list[str]:
+def additional(value: Mapping[str, object], schema: Keywords) -> list[str]:
     """Name the keys that the schema does not name."""
     known = cast("Mapping[str, Schema]", schema.get("properties", {}))
     patterns = cast("Mapping[str, Schema]", schema.get("patternProperties", {}))
@@ -126,51 +44,142 @@ def additional(value: Mapping[str, object], schema: Mapping[str, object]) -> lis
     ]
 
 
-def _array_holds(
-    key: str, value: list[object], argument: object, root: Mapping[str, object]
-) -> bool:
-    match key:
-        case "items":
-            return all(conforms(item, cast("Schema", argument), root) for item in value)
-        case "minItems":
-            return len(value) >= cast("int", argument)
-        case "maxItems":
-            return len(value) <= cast("int", argument)
-        case "uniqueItems":
-            earlier = ((item, value[:index]) for index, item in enumerate(value))
-            return not any(_same(item, one) for item, before in earlier for one in before)
-    return _elsewhere(key)
+def resolve(reference: str, root: Keywords) -> Schema:
+    """Follow a reference inside the schema."""
+    schema: object = root
+    for part in reference.removeprefix("#/").split("/"):
+        schema = cast("Keywords", schema)[part]
+    return cast("Schema", schema)
 
 
-def _string_holds(key: str, value: str, argument: object) -> bool:
-    match key:
-        case "pattern":
-            return _compiled(cast("str", argument)).search(value) is not None
-        case "minLength":
-            return len(value) >= cast("int", argument)
-        case "maxLength":
-            return len(value) <= cast("int", argument)
-    return _elsewhere(key)
+def _ref(value: object, schema: Keywords, root: Keywords) -> bool:
+    return conforms(value, resolve(cast("str", schema["$ref"]), root), root)
 
 
-def _number_holds(key: str, value: float, argument: object) -> bool:
-    match key:
-        case "minimum":
-            return value >= cast("float", argument)
-        case "maximum":
-            return value <= cast("float", argument)
-    return _elsewhere(key)
+def _type(value: object, schema: Keywords, _: Keywords) -> bool:
+    wanted = schema["type"]
+    names = (wanted,) if isinstance(wanted, str) else cast("list[str]", wanted)
+    return any(_TYPES[name](value) for name in names)
 
 
-_KEYWORDS = frozenset(
-    {"required", "minProperties", "maxProperties", "propertyNames", "properties"}
-    | {"patternProperties", "additionalProperties", "items", "minItems", "maxItems"}
-    | {"uniqueItems", "pattern", "minLength", "maxLength", "minimum", "maximum"}
+def _const(value: object, schema: Keywords, _: Keywords) -> bool:
+    return _same(value, schema["const"])
+
+
+def _enum(value: object, schema: Keywords, _: Keywords) -> bool:
+    return any(_same(value, one) for one in cast("list[object]", schema["enum"]))
+
+
+def _same(value: object, other: object) -> bool:
+    # True == 1 in Python, not in JSON.
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
+
+
+def _all_of(value: object, schema: Keywords, root: Keywords) -> bool:
+    return all(conforms(value, one, root) for one in cast("list[Schema]", schema["allOf"]))
+
+
+def _one_of(value: object, schema: Keywords, root: Keywords) -> bool:
+    return sum(conforms(value, one, root) for one in cast("list[Schema]", schema["oneOf"])) == 1
+
+
+def _if(value: object, schema: Keywords, root: Keywords) -> bool:
+    branch = "then" if conforms(value, cast("Schema", schema["if"]), root) else "else"
+    return conforms(value, cast("Schema", schema.get(branch, True)), root)
+
+
+def _required(value: object, schema: Keywords, _: Keywords) -> bool:
+    names = cast("list[str]", schema["required"])
+    return not isinstance(value, dict) or all(name in value for name in names)
+
+
+def _properties(value: object, schema: Keywords, root: Keywords) -> bool:
+    if not isinstance(value, dict):
+        return True
+    known = cast("Mapping[str, Schema]", schema["properties"])
+    return all(conforms(value[name], known[name], root) for name in value if name in known)
+
+
+def _pattern_properties(value: object, schema: Keywords, root: Keywords) -> bool:
+    patterns = cast("Mapping[str, Schema]", schema["patternProperties"])
+    return not isinstance(value, dict) or all(
+        conforms(value[name], one, root)
+        for pattern, one in patterns.items()
+        for name in value
+        if _compiled(pattern).search(name)
+    )
+
+
+def _additional_properties(value: object, schema: Keywords, root: Keywords) -> bool:
+    others = cast("Schema", schema["additionalProperties"])
+    return not isinstance(value, dict) or all(
+        conforms(value[name], others, root) for name in additional(value, schema)
+    )
+
+
+def _property_names(value: object, schema: Keywords, root: Keywords) -> bool:
+    names = cast("Schema", schema["propertyNames"])
+    return not isinstance(value, dict) or all(conforms(name, names, root) for name in value)
+
+
+def _items(value: object, schema: Keywords, root: Keywords) -> bool:
+    one = cast("Schema", schema["items"])
+    return not isinstance(value, list) or all(conforms(item, one, root) for item in value)
+
+
+def _unique_items(value: object, schema: Keywords, _: Keywords) -> bool:
+    if not isinstance(value, list) or schema["uniqueItems"] is False:
+        return True
+    return not any(_same(one, other) for at, one in enumerate(value) for other in value[:at])
+
+
+def _pattern(value: object, schema: Keywords, _: Keywords) -> bool:
+    pattern = _compiled(cast("str", schema["pattern"]))
+    return not isinstance(value, str) or pattern.search(value) is not None
+
+
+def _length(kind: type, keyword: str, sign: int) -> Callable[[object, Keywords, Keywords], bool]:
+    def holds(value: object, schema: Keywords, _: Keywords) -> bool:
+        limit = cast("int", schema[keyword])
+        return not isinstance(value, kind) or (len(cast("str", value)) - limit) * sign >= 0
+
+    return holds
+
+
+def _bound(keyword: str, sign: int) -> Callable[[object, Keywords, Keywords], bool]:
+    def holds(value: object, schema: Keywords, _: Keywords) -> bool:
+        limit = cast("float", schema[keyword])
+        return not _TYPES["number"](value) or (cast("float", value) - limit) * sign >= 0
+
+    return holds
+
+
+# Keywords that say nothing about a value by themselves.
+_ANNOTATIONS = frozenset(
+    {"$schema", "$id", "$defs", "title", "description", "default", "examples", "then", "else"}
 )
-
-
-def _elsewhere(key: str) -> bool:
-    """Hold where the keyword is for values of another type."""
-    if key not in _KEYWORDS:
-        raise AssertionError(f"the plan's schema uses `{key}`, which is not judged here")
-    return True
+_KEYWORDS: Mapping[str, Callable[[object, Keywords, Keywords], bool]] = {
+    "$ref": _ref,
+    "type": _type,
+    "const": _const,
+    "enum": _enum,
+    "allOf": _all_of,
+    "oneOf": _one_of,
+    "if": _if,
+    "required": _required,
+    "properties": _properties,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+    "propertyNames": _property_names,
+    "minProperties": _length(dict, "minProperties", 1),
+    "maxProperties": _length(dict, "maxProperties", -1),
+    "items": _items,
+    "uniqueItems": _unique_items,
+    "minItems": _length(list, "minItems", 1),
+    "maxItems": _length(list, "maxItems", -1),
+    "pattern": _pattern,
+    "minLength": _length(str, "minLength", 1),
+    "maxLength": _length(str, "maxLength", -1),
+    "minimum": _bound("minimum", 1),
+    "maximum": _bound("maximum", -1),
+}

@@ -22,7 +22,8 @@ from rollout_kit.document.fields import (
     texts,
 )
 from rollout_kit.document.nodes import Path
-from rollout_kit.document.plan import PlanDocument, Variable
+from rollout_kit.document.plan import PlanDocument
+from rollout_kit.document.position import Position
 from rollout_kit.document.release import (
     ProtocolSets,
     Release,
@@ -39,7 +40,8 @@ from rollout_kit.document.target import (
     Target,
     TargetNode,
 )
-from rollout_kit.document.terms import Identity, Position, SecretText
+from rollout_kit.document.terms import Identity, SecretText
+from rollout_kit.document.variables import Variable
 from rollout_kit.model.operation import NewBuild, OnFailure, PinnedRuns, RollbackPolicy
 
 

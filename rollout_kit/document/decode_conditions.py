@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from rollout_kit.document.conditions import (
-    DEFAULT_GATE_WITHIN_S,
-    DEFAULT_GUARD_FAILURE_LIMIT,
-    DEFAULT_GUARD_NO_DATA_LIMIT,
-    DEFAULT_INTERVAL_S,
-    DEFAULT_NO_DATA_LIMIT,
     AddedGuard,
     BuiltInGuard,
     CohortSource,
@@ -19,6 +14,13 @@ from rollout_kit.document.conditions import (
     ReadinessSource,
     Source,
 )
+from rollout_kit.document.defaults import (
+    DEFAULT_GATE_WITHIN_S,
+    DEFAULT_GUARD_FAILURE_LIMIT,
+    DEFAULT_GUARD_NO_DATA_LIMIT,
+    DEFAULT_INTERVAL_S,
+    DEFAULT_NO_DATA_LIMIT,
+)
 from rollout_kit.document.fields import (
     Section,
     number,
@@ -29,7 +31,8 @@ from rollout_kit.document.fields import (
     text,
     whole,
 )
-from rollout_kit.document.terms import Position, SecretText
+from rollout_kit.document.position import Position
+from rollout_kit.document.terms import SecretText
 from rollout_kit.model.gate import Bound, CohortMeasure, Threshold
 
 

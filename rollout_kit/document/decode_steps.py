@@ -23,6 +23,7 @@ from rollout_kit.document.fields import (
     texts,
     whole,
 )
+from rollout_kit.document.position import Position
 from rollout_kit.document.release import Release
 from rollout_kit.document.steps import (
     ApiCutoverStep,
@@ -44,7 +45,7 @@ from rollout_kit.document.steps import (
     WorkerCanaryStep,
 )
 from rollout_kit.document.target import Target
-from rollout_kit.document.terms import Position, Share
+from rollout_kit.document.terms import Share
 from rollout_kit.model.operation import OnFailure, PinnedRuns
 
 

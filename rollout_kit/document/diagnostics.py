@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollout_kit.document.codes import Code
-from rollout_kit.document.terms import Position
+from rollout_kit.document.position import Position
 
 SHOWN_AT_MOST = 20
 _PLACE_COLUMN = 70
@@ -73,9 +73,11 @@ def render(diagnostics: Iterable[Diagnostic], *, at_most: int = SHOWN_AT_MOST) -
     Beyond `at_most` it only counts: a screenful is worked through, a flood is scrolled past.
     """
     ordered = order(diagnostics)
-    blocks = [_block(diagnostic) for diagnostic in ordered[:at_most]]
-    if more := len(ordered) - at_most:
-        blocks += [f"and {more} more"] if more > 0 else []
+    # Warnings give way, so that no error is behind the limit while a warning is before it.
+    shown = sorted(ordered, key=lambda diagnostic: diagnostic.severity)[:at_most]
+    blocks = [_block(diagnostic) for diagnostic in order(shown)]
+    if len(ordered) > at_most:
+        blocks.append(f"and {len(ordered) - at_most} more")
     return "\n\n".join(blocks)
 
 

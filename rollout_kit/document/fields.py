@@ -13,7 +13,7 @@ Section: TypeAlias = Mapping[str, object]
 Choice = TypeVar("Choice", bound=enum.StrEnum)
 
 
-class UndecidedError(Exception):
+class UndecidedError(ValueError):
     """A number waits for an environment variable, so there is no document yet."""
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rollout_kit.document.position import Position
 from rollout_kit.document.scalars import Plain
-from rollout_kit.document.terms import Position
 
 Path: TypeAlias = tuple[str | int, ...]
 

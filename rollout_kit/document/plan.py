@@ -5,9 +5,9 @@ All of the language is importable from here; it says nothing about any live flee
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
+from rollout_kit.document.canonical import digest
 from rollout_kit.document.conditions import (
     AddedGuard,
     BuiltInGuard,
@@ -20,6 +20,7 @@ from rollout_kit.document.conditions import (
     ReadinessSource,
     Source,
 )
+from rollout_kit.document.position import Position
 from rollout_kit.document.release import (
     ProtocolSets,
     Release,
@@ -58,11 +59,11 @@ from rollout_kit.document.target import (
 from rollout_kit.document.terms import (
     BuildSelector,
     Identity,
-    Position,
     SecretText,
     Share,
     UnsetEnvironmentError,
 )
+from rollout_kit.document.variables import Variable
 from rollout_kit.model.gate import Bound, CohortMeasure, Threshold
 from rollout_kit.model.operation import NewBuild, OnFailure, PinnedRuns, RollbackPolicy
 
@@ -125,16 +126,6 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """A variable of the plan with the value it had when the plan was read."""
-
-    name: str
-    value: str
-    """Of a secret one the reference."""
-    secret: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanDocument:
     """One reviewed rollout."""
 
@@ -159,7 +150,7 @@ class PlanDocument:
     @property
     def digest(self) -> str:
         """Identify the plan: comments, layout and order of keys do not matter."""
-        return hashlib.sha256(self.canonical.encode()).hexdigest()
+        return digest(self.canonical)
 
     def gate(self, name: str) -> GateDeclaration:
         """Find a gate that a step names. Raises `KeyError`."""

@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
 from rollout_kit.document.assembly import load_schema
+from rollout_kit.document.canonical import canonical
 from rollout_kit.document.characters import lines_of
 from rollout_kit.document.check import check
 from rollout_kit.document.codes import Code
 from rollout_kit.document.conforms import conforms
-from rollout_kit.document.decode import decode
 from rollout_kit.document.diagnostics import Diagnostic, Finding, Severity, order
-from rollout_kit.document.fields import UndecidedError
 from rollout_kit.document.nodes import MappingNode, Node, Path, ScalarNode, locate, plain, walk
-from rollout_kit.document.plan import PlanDocument, Variable
 from rollout_kit.document.sections import Problem
 from rollout_kit.document.substitute import Purpose, is_secret, substitute
 from rollout_kit.document.tree import parse
+
+if TYPE_CHECKING:
+    from rollout_kit.document.plan import PlanDocument
 
 _REFERENCE_ONLY = re.compile(r"([A-Za-z][A-Za-z-]* )?\$\{(env|var):[^{}]*\}")
 _MAY_HOLD_A_SECRET = re.compile(
@@ -31,18 +33,40 @@ _OF_A_SCALAR = frozenset({Code.AMBIGUOUS_SCALAR, Code.ALIAS_UNKNOWN, Code.ALIAS_
 _OF_A_VALUE = frozenset({Code.WRONG_TYPE, Code.UNKNOWN_VALUE, Code.BAD_VALUE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanReading:
     """What came of reading a plan."""
 
-    document: PlanDocument | None
-    """None where there are errors, or where a number waits for an unset environment variable."""
     diagnostics: tuple[Diagnostic, ...]
     """In the order of the file."""
+    canonical: str | None = field(repr=False)
+    """The substituted document as JSON; None where there are errors."""
+    root: Node | None = field(repr=False)
+
+    @cached_property
+    def document(self) -> PlanDocument | None:
+        """The plan; None where there are errors, or a number waits for an unset variable.
+
+        Made when it is first asked for: who only wants to know what is wrong need not wait.
+        """
+        if self.canonical is None or self.root is None:
+            return None
+        from rollout_kit.document.decode import decode
+        from rollout_kit.document.fields import UndecidedError
+
+        places = self.root
+        try:
+            return decode(
+                json.loads(self.canonical),
+                canonical=self.canonical,
+                locate=lambda path: locate(places, path),
+            )
+        except UndecidedError:
+            return None
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """Give what keeps the plan from being used."""
+        """What keeps the plan from being used."""
         return tuple(one for one in self.diagnostics if one.severity is Severity.ERROR)
 
 
@@ -60,18 +84,28 @@ def read_plan(
     """
     root, found = parse(text)
     findings = list(found)
-    document: PlanDocument | None = None
+    written: str | None = None
     if root is not None:
-        document, more = _read_tree(root, variables, environment, purpose)
+        done = substitute(root, variables=variables, environment=environment, purpose=purpose)
+        document = plain(done.root)
         scalars = {one.at for one in findings if one.code in _OF_A_SCALAR}
-        findings += [one for one in more if one.code not in _OF_A_VALUE or one.at not in scalars]
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        document = None
-    return PlanReading(document=document, diagnostics=_diagnostics(findings, text, file, root))
+        findings += done.findings
+        findings += [
+            one
+            for one in _judge(document, done.root)
+            if one.code not in _OF_A_VALUE or one.at not in scalars
+        ]
+        if isinstance(document, dict) and not _has_errors(findings):
+            written = canonical(document, done.variables)
+    return PlanReading(
+        diagnostics=_diagnostics(findings, text, file, root), canonical=written, root=root
+    )
 
 
 def read_canonical(json_text: str) -> PlanDocument:
     """Read a document back from a journal. Raises `ValueError` where it is none."""
+    from rollout_kit.document.decode import decode
+
     document = json.loads(json_text)
     schema = load_schema()
     if not isinstance(document, dict) or not conforms(document, schema, schema):
@@ -79,42 +113,21 @@ def read_canonical(json_text: str) -> PlanDocument:
     return decode(document, canonical=json_text, locate=lambda _: None)
 
 
-def _read_tree(
-    root: Node,
-    variables: Mapping[str, str],
-    environment: Mapping[str, str] | None,
-    purpose: Purpose,
-) -> tuple[PlanDocument | None, list[Finding]]:
-    done = substitute(root, variables=variables, environment=environment, purpose=purpose)
-    findings = list(done.findings)
-    document = plain(done.root)
+def _judge(document: object, root: Node) -> list[Finding]:
+    """Hold a substituted document to the schema and to itself."""
+    findings: list[Finding] = []
     schema = load_schema()
     if not conforms(document, schema, schema):
         from rollout_kit.document.violations import violations
 
-        findings += violations(document, done.root, schema)
-    if not isinstance(document, dict):
-        return None, findings
-    findings += [_located(problem, done.root) for problem in check(document)]
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        return None, findings
-    text = _canonical(document, done.variables)
-    try:
-        places = done.root
-        plan = decode(json.loads(text), canonical=text, locate=lambda path: locate(places, path))
-    except UndecidedError:
-        return None, findings
-    return plan, findings
+        findings += violations(document, root, schema)
+    if isinstance(document, dict):
+        findings += [_located(problem, root) for problem in check(document)]
+    return findings
 
 
-def _canonical(document: Mapping[str, object], variables: Iterable[Variable]) -> str:
-    """Write the document so that only what it means decides its digest."""
-    kept = {key: value for key, value in document.items() if not key.startswith("x-")}
-    kept["vars"] = {
-        variable.name: {"default": variable.value} | ({"secret": True} if variable.secret else {})
-        for variable in variables
-    }
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _has_errors(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
 
 
 def _located(problem: Problem, root: Node) -> Finding:

@@ -6,7 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from rollout_kit.document.terms import BuildSelector, Position, Share
+from rollout_kit.document.position import Position
+from rollout_kit.document.terms import BuildSelector, Share
 from rollout_kit.model.operation import OnFailure, PinnedRuns
 
 

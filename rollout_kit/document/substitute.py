@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from rollout_kit.document.codes import Code
 from rollout_kit.document.diagnostics import Finding, Severity, did_you_mean, known_names
 from rollout_kit.document.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode
-from rollout_kit.document.plan import Variable
-from rollout_kit.document.terms import Position
+from rollout_kit.document.position import Position
+from rollout_kit.document.variables import Variable
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
 _NAMED = re.compile(r"(env|var):([A-Za-z_][A-Za-z0-9_-]*)")
@@ -142,8 +142,10 @@ class _Substitution:
             case ScalarNode():
                 return self._scalar(node, path, values)
             case SequenceNode():
-                items = [self.node(item, (*path, i), values) for i, item in enumerate(node.items)]
-                return replace(node, items=tuple(items))
+                items = tuple(
+                    self.node(item, (*path, index), values) for index, item in enumerate(node.items)
+                )
+                return replace(node, items=items)
             case MappingNode():
                 entries = {
                     key: item

@@ -11,14 +11,6 @@ from dataclasses import dataclass
 _REFERENCE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """A place in the plan file; line and column count from 1."""
-
-    line: int
-    column: int
-
-
 @dataclass(frozen=True, slots=True)
 class Share:
     """A part of a declared size, in per cent (0 < percent <= 100)."""

@@ -14,8 +14,8 @@ from rollout_kit.document.characters import forbidden_characters
 from rollout_kit.document.codes import Code
 from rollout_kit.document.diagnostics import Finding, Severity
 from rollout_kit.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from rollout_kit.document.position import Position
 from rollout_kit.document.scalars import Plain, Surprise, resolve
-from rollout_kit.document.terms import Position
 
 if TYPE_CHECKING:
     import yaml

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from rollout_kit.document.codes import Code
 from rollout_kit.document.conforms import additional
 from rollout_kit.document.diagnostics import Finding, did_you_mean, known_names
 from rollout_kit.document.nodes import Node, Path, ScalarNode, find, locate
+from rollout_kit.document.position import Position
 from rollout_kit.document.substitute import is_secret
-from rollout_kit.document.terms import Position
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -35,7 +36,8 @@ def violations(document: object, root: Node, schema: Mapping[str, object]) -> li
     found: dict[tuple[Position | None, Code, str], Finding] = {}
     for error in validator.iter_errors(document):
         for finding in _explain(error, root):
-            found.setdefault((finding.at, finding.code, finding.detail), finding)
+            detail = finding.detail[:1].upper() + finding.detail[1:]
+            found.setdefault((finding.at, finding.code, detail), replace(finding, detail=detail))
     return list(found.values())
 
 
@@ -240,4 +242,4 @@ def _cut(text: str) -> str:
 def _name(path: Path) -> str:
     """Name a place in the document as in `steps[2].with`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return f"`{text.lstrip('.')}`" if text else "The plan"
+    return f"`{text.lstrip('.')}`" if text else "the plan"
