@@ -1,0 +1,134 @@
+"""The exchange over real connections: one httpx client, TLS verified, no redirect followed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import rollout_kit
+from rollout_kit.ports.errors import Incompatible, OutsideError, Refused, Trouble
+from rollout_kit.transport import faults
+from rollout_kit.transport.messages import Request, Response
+from rollout_kit.transport.secret import Secret
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+BODY_LIMIT_BYTES = 8 * 1024 * 1024
+CONNECT_TIMEOUT_S = 3.0
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class NetworkExchange:
+    """An `Exchange`. Safe to call from several threads; `close` it when done.
+
+    Proxies and CA files of the environment are honoured, except for loopback addresses, which are
+    never asked of a proxy.
+
+    Args:
+        trust: the TLS context; by default the public CAs, or those of SSL_CERT_FILE.
+    """
+
+    def __init__(
+        self,
+        *,
+        trust: ssl.SSLContext | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._trust = trust
+        self._monotonic_s = monotonic_s
+        self._guard = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def __call__(self, request: Request) -> Response:
+        """Send once.
+
+        Raises:
+            OutsideError: there is no answer, or none that fits into 8 MiB.
+        """
+        import httpx
+
+        headers = _plain_headers(request)
+        try:
+            return self._send(request, headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            failure: OutsideError = faults.explain(error, request)
+        # Raised outside of `except`: what httpx raised carries the request with its headers.
+        raise failure
+
+    def close(self) -> None:
+        with self._guard:
+            if self._client:
+                self._client.close()
+                self._client = None
+
+    def _send(self, request: Request, headers: dict[str, str]) -> Response:
+        import httpx
+
+        deadline_s = self._monotonic_s() + request.timeout_s
+        timeout = httpx.Timeout(
+            request.timeout_s, connect=min(CONNECT_TIMEOUT_S, request.timeout_s)
+        )
+        with self._opened().stream(
+            request.method, request.url, headers=headers, content=request.body, timeout=timeout
+        ) as answer:
+            body = bytearray()
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > BODY_LIMIT_BYTES:
+                    raise _too_large(request)
+                if self._monotonic_s() > deadline_s:
+                    raise faults.timed_out(request)
+            return Response(
+                status=answer.status_code,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                body=bytes(body),
+            )
+
+    def _opened(self) -> httpx.Client:
+        import httpx
+
+        with self._guard:
+            if self._client is None:
+                self._client = httpx.Client(
+                    verify=self._trust or True,
+                    follow_redirects=False,
+                    headers={
+                        "User-Agent": f"rollout-kit/{rollout_kit.__version__}",
+                        "Accept-Encoding": "gzip, deflate",
+                    },
+                    mounts={f"all://{host}": None for host in _LOOPBACK},
+                )
+            return self._client
+
+
+def _plain_headers(request: Request) -> dict[str, str]:
+    """Reveal the secrets; one that no header can hold is refused before a library prints it."""
+    plain: dict[str, str] = {}
+    for name, value in request.headers.items():
+        text = value.reveal() if isinstance(value, Secret) else value
+        odd = next((n for n, char in enumerate(text) if not " " <= char <= "~"), None)
+        if odd is not None or text != text.strip():
+            where = "at its ends" if odd is None else f"at position {odd + 1} of {len(text)}"
+            raise Refused(
+                f"the value of the header {name} cannot be sent: a character {where} "
+                "is not allowed in a header",
+                why="Most often a line end or a space was copied along with a token.",
+                hint=f"look at the variable that holds the {request.credential or name} value",
+                trouble=Trouble.AUTH,
+            )
+        plain[name] = text
+    return plain
+
+
+def _too_large(request: Request) -> OutsideError:
+    return Incompatible(
+        f"{request.label}: the answer is larger than {BODY_LIMIT_BYTES // 2**20} MiB",
+        why="No answer of this server is; reading on would only fill the memory.",
+        hint="check that the address is that of the workflow server",
+        trouble=Trouble.INCOMPATIBLE,
+    )
