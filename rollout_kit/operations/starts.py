@@ -61,10 +61,10 @@ def successors(
         return ()
     found: dict[CohortRef, None] = {}
     for pin in starts.pins:
-        takers = takers(observation, declared, cohort, pin)
-        if not takers:
+        others = takers(observation, declared, cohort, pin)
+        if not others:
             return ()
-        found.update(dict.fromkeys(takers))
+        found.update(dict.fromkeys(others))
     return tuple(found)
 
 
