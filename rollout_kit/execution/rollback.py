@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rollout_kit.model.operation import Irreversible, Keep, NewBuild, Operation, RollbackPolicy, Undo
+from rollout_kit.model.operation import (
+    Irreversible,
+    Keep,
+    NewBuild,
+    Operation,
+    RollbackPolicy,
+    Undo,
+)
 from rollout_kit.model.state import RolloutState, Standing
 
 OVER = (Standing.COMPLETED, Standing.FAILED, Standing.SKIPPED)

@@ -132,4 +132,3 @@ def _other_rollout(entry: RolloutEntry, document: PlanDocument) -> Result:
         rollout=entry.rollout,
         journal=entry.path,
     )
-

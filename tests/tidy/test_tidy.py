@@ -17,7 +17,14 @@ FUNCTION_LINES = 60
 MODULE_LINES = 300
 PRINTERS = ("reporters", "cli")
 CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "monotonic")}
-CLOCK_OWNERS = ("wiring/clock.py", "emulator/serve.py", "drivers/", "sandbox/", "transport/", "emulator/")
+CLOCK_OWNERS = (
+    "wiring/clock.py",
+    "emulator/serve.py",
+    "drivers/",
+    "sandbox/",
+    "transport/",
+    "emulator/",
+)
 LEFTOVERS = re.compile(r"\b(FIXME|XXX|TODO|breakpoint\(\))")
 
 
@@ -27,7 +34,11 @@ def _trees() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def test_no_module_is_named_for_nothing() -> None:
-    found = [str(path) for path in MODULES if path.stem in BANNED_NAMES or path.parent.name in BANNED_NAMES]
+    found = [
+        str(path)
+        for path in MODULES
+        if path.stem in BANNED_NAMES or path.parent.name in BANNED_NAMES
+    ]
     assert found == [], "name the concept instead"
 
 
@@ -57,7 +68,9 @@ def test_only_reporters_and_commands_print() -> None:
         for path, tree in _trees()
         if path.parts[0] not in PRINTERS and "__main__" not in ast.unparse(tree)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     ]
     assert found == [], "return a value or publish an event; output is a subscriber"
 
@@ -102,7 +115,9 @@ def _says(node: ast.ClassDef) -> bool:
     return ast.get_docstring(node) is not None or len(node.body) <= 6
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "operations" / "kinds").glob("[a-z]*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "operations" / "kinds").glob("[a-z]*.py")), ids=lambda p: p.stem
+)
 def test_every_operation_kind_has_cases(path: Path) -> None:
     from rollout_kit.operations.registry import KINDS
 
