@@ -1,0 +1,98 @@
+"""One API node as a process: `python -m rollout_kit.emulator.serve --database PATH --port N`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import WSGITask
+
+from rollout_kit.emulator import process
+from rollout_kit.emulator.app import NoAnswer, build
+from rollout_kit.emulator.sqlite_store import SqliteStore
+from rollout_kit.emulator.wire import Handle, Request, Response, wsgi
+
+_THREADS = 48
+_LOOK_EVERY_S = 0.1
+_CONNECTIONS = 1000
+
+
+class _ClosingTask(WSGITask):  # type: ignore[misc]
+    """Every answer ends its connection, as the server's do: a detached node keeps no client."""
+
+    def __init__(self, channel: Any, request: Any) -> None:
+        super().__init__(channel, request)
+        request.headers["CONNECTION"] = "close"
+
+
+class _ClosingChannel(HTTPChannel):  # type: ignore[misc]
+    task_class = _ClosingTask
+
+
+def holding_polls(
+    handle: Handle,
+    timeout_s: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Handle:
+    """Ask again while a poll finds nothing, until its time is over."""
+
+    def held(request: Request) -> Response:
+        deadline = monotonic() + timeout_s
+        response = handle(request)
+        while response.retry and monotonic() < deadline:
+            sleep(min(_LOOK_EVERY_S, max(0.0, deadline - monotonic())))
+            response = handle(request)
+        return response
+
+    return held
+
+
+def never_answering(handle: Handle) -> Handle:
+    """A frozen database holds the request's thread for ever."""
+
+    def guarded(request: Request) -> Response:
+        try:
+            return handle(request)
+        except NoAnswer:
+            threading.Event().wait()
+            raise
+
+    return guarded
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = process.parser(__doc__ or "")
+    arguments.add_argument("--port", type=int, required=True, help="port to listen on")
+    arguments.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
+    options = arguments.parse_args(argv)
+    settings = process.settings(options)
+    store = SqliteStore(options.database, create=False)
+    node = build(settings, store, process.utc_now)
+    handle = never_answering(holding_polls(node, settings.poll_timeout_s))
+    try:
+        server = create_server(
+            wsgi(handle),
+            host=options.host,
+            port=options.port,
+            threads=_THREADS,
+            connection_limit=_CONNECTIONS,
+            ident=None,
+        )
+    except OSError as error:
+        sys.stderr.write(f"error: cannot listen on {options.host}:{options.port}: {error}\n")
+        return 1
+    server.channel_class = _ClosingChannel
+    process.end_on_signals()
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
