@@ -48,7 +48,7 @@ _AREAS = (
 _READING = ("GET", "HEAD", "OPTIONS")
 _HTML = "text/html; charset=utf-8"
 _ERROR_PAGE = (
-    "<!DOCTYPE html>\n<html lang=\"en\">\n    <head>\n        <meta charset=\"utf-8\">\n"
+    '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
     "        <title>{title}</title>\n    </head>\n    <body>{title}</body>\n</html>\n"
 )
 
@@ -143,15 +143,15 @@ def _call(
 def _check_place(call: Call, route: Route) -> None:
     """Is this node made for the call, is its schema, does the namespace exist: in that order."""
     settings = call.settings
-    if settings.generation is Generation.V2 and route.plane is not Plane.INFO:
-        if missing := topology.missing_roles(settings):
-            raise Refusal(503, _role_unavailable(settings, missing))
+    missing = topology.missing_roles(settings) if route.plane is not Plane.INFO else []
+    if missing and settings.generation is Generation.V2:
+        raise Refusal(503, _role_unavailable(settings, missing))
     with call.read() as rows:
         if rows.count(Migration) == 0:
             raise ServerError
-        if route.blockable and settings.rules.pending_migrations_gate_ready:
-            if ledger.pending(rows, settings.image_version):
-                raise Refusal(503, _schema_blocked())
+        gated = route.blockable and settings.rules.pending_migrations_gate_ready
+        if gated and ledger.pending(rows, settings.image_version):
+            raise Refusal(503, _schema_blocked())
         if route.namespaced and rows.get(Namespace, call.namespace) is None:
             raise Refusal(404, _unknown_namespace(call.namespace))
 

@@ -32,9 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         fcntl.flock(held, fcntl.LOCK_EX)
         store = SqliteStore(options.database)
         with store.write() as rows:
-            done = ledger.bootstrap(
-                rows, options.to, options.namespace, to_us(process.utc_now())
-            )
+            done = ledger.bootstrap(rows, options.to, options.namespace, to_us(process.utc_now()))
     seeded = f"namespace {options.namespace} seeded" if done.seeded else "namespace was there"
     sys.stdout.write(f"{len(done.applied)} migrations applied, {seeded}\n")
     return 0

@@ -35,7 +35,9 @@ def authenticate(request: Request, settings: ServerSettings) -> Role | None:
         raise Refusal(500, _server_error(f"Unknown auth driver: {settings.auth_driver}"))
     tokens = settings.tokens
     if not tokens.any_role and not tokens.legacy:
-        text = f'Auth driver is set to "{settings.auth_driver}" but DW_AUTH_TOKEN is not configured.'
+        text = (
+            f'Auth driver is set to "{settings.auth_driver}" but DW_AUTH_TOKEN is not configured.'
+        )
         raise Refusal(500, _server_error(text))
     scheme, _, presented = (request.header("authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and presented:
@@ -131,9 +133,7 @@ def _check_control(sent: str | None) -> None:
     if sent is None:
         text = "Missing control-plane version header."
         reason = "missing_control_plane_version"
-        remedy = (
-            f"Send the {CONTROL_HEADER}: {CONTROL_VERSION} header on control-plane requests."
-        )
+        remedy = f"Send the {CONTROL_HEADER}: {CONTROL_VERSION} header on control-plane requests."
     else:
         text = "Unsupported control-plane version."
         reason = "unsupported_control_plane_version"

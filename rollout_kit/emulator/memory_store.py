@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import TypeVar, cast
 
-from rollout_kit.emulator.model.records import LAYOUTS, Layout
+from rollout_kit.emulator.model.layouts import LAYOUTS, Layout
 from rollout_kit.emulator.store import Rows
 
 R = TypeVar("R")
@@ -50,7 +50,7 @@ class _Table:
             return self._rows
         for fields, buckets in self._indexes.items():
             if set(fields) == set(where):
-                return buckets.get(tuple(cast("Hashable", where[name]) for name in fields), {})
+                return buckets.get(tuple(where[name] for name in fields), {})
         msg = f"{self._layout.table} has no index on {sorted(where)}"
         raise LookupError(msg)
 
@@ -86,7 +86,7 @@ class MemoryStore:
         """Nothing to let go of."""
 
     def get(self, kind: type[R], *key: object) -> R | None:
-        return cast("R | None", self._tables[kind].get(cast("_Key", key)))
+        return cast("R | None", self._tables[kind].get(key))
 
     def put(self, record: object) -> None:
         table = self._tables[type(record)]

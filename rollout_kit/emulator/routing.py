@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
 from rollout_kit.emulator.store import Rows, Store, StoreUnavailable
@@ -22,7 +22,7 @@ class Plane(Enum):
     WORKER = auto()
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     WORKER = "worker"
     OPERATOR = "operator"
     ADMIN = "admin"
@@ -58,9 +58,9 @@ class Call:
 
     def need_cache(self) -> None:
         """Calls that use the shared cache fail without it."""
-        if self.settings.generation is Generation.V0_2:
-            if self.settings.meets(Condition.CACHE_DOWN):
-                raise ServerError
+        needed = self.settings.rules.cache_gates_ready
+        if needed and self.settings.meets(Condition.CACHE_DOWN):
+            raise ServerError
 
     @property
     def json(self) -> dict[str, object]:

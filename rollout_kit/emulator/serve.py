@@ -22,16 +22,12 @@ _LOOK_EVERY_S = 0.1
 _CONNECTIONS = 1000
 
 
-class _ClosingTask(WSGITask):  # type: ignore[misc]
+class _ClosingTask(WSGITask):
     """Every answer ends its connection, as the server's do: a detached node keeps no client."""
 
     def __init__(self, channel: Any, request: Any) -> None:
         super().__init__(channel, request)
         request.headers["CONNECTION"] = "close"
-
-
-class _ClosingChannel(HTTPChannel):  # type: ignore[misc]
-    task_class = _ClosingTask
 
 
 def holding_polls(
@@ -76,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     store = SqliteStore(options.database, create=False)
     node = build(settings, store, process.utc_now)
     handle = never_answering(holding_polls(node, settings.poll_timeout_s))
+    HTTPChannel.task_class = _ClosingTask
     try:
         server = create_server(
             wsgi(handle),
@@ -88,7 +85,6 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"error: cannot listen on {options.host}:{options.port}: {error}\n")
         return 1
-    server.channel_class = _ClosingChannel
     process.end_on_signals()
     server.run()
     return 0

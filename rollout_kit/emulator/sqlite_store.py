@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
-from rollout_kit.emulator.model.records import LAYOUTS, Layout
+from rollout_kit.emulator.model.layouts import LAYOUTS, Layout
 from rollout_kit.emulator.store import Rows, StoreUnavailable
 
 R = TypeVar("R")

@@ -80,5 +80,3 @@ def write_log(store: Store) -> Sequence[Write]:
     """Every mutating control-plane request so far: the proof that a preview wrote nothing."""
     with store.read() as rows:
         return rows.select(Write)
-
-

@@ -166,7 +166,9 @@ def _row(cohort: Cohort, settings: ServerSettings, selected: Rollout | None) -> 
         "stale_worker_count": cohort.stale,
         "total_worker_count": len(cohort.workers),
         "runtimes": sorted({worker.runtime for worker in cohort.workers}),
-        "sdk_versions": sorted({worker.sdk_version for worker in cohort.workers if worker.sdk_version}),
+        "sdk_versions": sorted(
+            {worker.sdk_version for worker in cohort.workers if worker.sdk_version}
+        ),
         "last_heartbeat_at": carbon(cohort.last_heartbeat_us),
         "first_seen_at": carbon(registered),
     }
@@ -214,7 +216,11 @@ def resume(rows: Rows, rollout: Rollout, now_us: int) -> Rollout:
 def promote(rows: Rows, rollout: Rollout, now_us: int) -> Rollout:
     """Give the cohort the new starts; each repeat moves the time, which has whole seconds only."""
     wanted = replace(
-        rollout, draining=False, drained_us=None, promoted_us=whole_second(now_us), rolled_back_us=None
+        rollout,
+        draining=False,
+        drained_us=None,
+        promoted_us=whole_second(now_us),
+        rolled_back_us=None,
     )
     rows.put(wanted)
     stamp_workers(rows, wanted, now_us)
@@ -223,9 +229,7 @@ def promote(rows: Rows, rollout: Rollout, now_us: int) -> Rollout:
 
 def stamp_workers(rows: Rows, rollout: Rollout, now_us: int) -> None:
     """Make the cohort's worker rows say what its record says."""
-    for worker in rows.select(
-        Worker, namespace=rollout.namespace, task_queue=rollout.task_queue
-    ):
+    for worker in rows.select(Worker, namespace=rollout.namespace, task_queue=rollout.task_queue):
         if worker.build_id == rollout.build_id and worker.draining != rollout.draining:
             rows.put(replace(worker, draining=rollout.draining, updated_us=whole_second(now_us)))
 

@@ -34,9 +34,7 @@ def beats_of(
     )
 
 
-def summary(
-    rows: Rows, settings: ServerSettings, namespace: str, now_us: int
-) -> dict[str, object]:
+def summary(rows: Rows, settings: ServerSettings, namespace: str, now_us: int) -> dict[str, object]:
     """`worker_fleet` of cluster info."""
     beats = beats_of(rows, settings, namespace, now_us)
     return {
@@ -58,9 +56,7 @@ def summary(
     }
 
 
-def metrics(
-    rows: Rows, settings: ServerSettings, namespace: str, now_us: int
-) -> dict[str, object]:
+def metrics(rows: Rows, settings: ServerSettings, namespace: str, now_us: int) -> dict[str, object]:
     """`workers` of the operator metrics: the whole fleet in 0.2.x, the namespace's in 2.x."""
     beats = live_beats(rows, settings, now_us)
     if settings.generation is Generation.V2:
@@ -111,9 +107,7 @@ def health(rows: Rows, settings: ServerSettings, now_us: int) -> dict[str, objec
     }
 
 
-def coordination_health(
-    rows: Rows, settings: ServerSettings, now_us: int
-) -> dict[str, object]:
+def coordination_health(rows: Rows, settings: ServerSettings, now_us: int) -> dict[str, object]:
     """The block that cluster info shows with diagnostics, over all namespaces."""
     found = health(rows, settings, now_us)
     error_checks = [] if found["healthy"] else ["worker_compatibility"]
@@ -158,7 +152,9 @@ def routing_drains(
 
 def queues_of(rows: Rows, namespace: str) -> list[str]:
     """Queues that a worker registered on or an operator named."""
-    named = {rollout.task_queue for rollout in rows.select(Rollout) if rollout.namespace == namespace}
+    named = {
+        rollout.task_queue for rollout in rows.select(Rollout) if rollout.namespace == namespace
+    }
     return sorted(named | {item.task_queue for item in rows.select(Worker, namespace=namespace)})
 
 
@@ -169,9 +165,7 @@ def _queue_drains(
     draining = [cohort for cohort in found if cohort.drain_wanted]
     if not draining:
         return None
-    latest_us = max(
-        (item.rollout.drained_us or 0 for item in draining if item.rollout is not None)
-    )
+    latest_us = max(item.rollout.drained_us or 0 for item in draining if item.rollout is not None)
     return {
         "namespace": namespace,
         "task_queue": queue,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rollout_kit.emulator.model import fleet, queues, repair, topology
+from rollout_kit.emulator.model import fleet, projections, queues, repair, topology
 from rollout_kit.emulator.model.moments import age_ms, carbon
 from rollout_kit.emulator.model.records import (
     Bucket,
@@ -14,7 +14,6 @@ from rollout_kit.emulator.model.records import (
     Task,
     TaskKind,
     TaskState,
-    Timer,
 )
 from rollout_kit.emulator.model.settings import Generation, ServerSettings
 from rollout_kit.emulator.model.tasks import lease_expired
@@ -88,7 +87,7 @@ def snapshot(
         "starts": _starts(scene),
         "history": _history(scene),
         "command_contracts": _command_contracts(scene),
-        "projections": _projections(rows, scene, statics),
+        "projections": projections.leaves(rows, scene.runs, statics),
         "schedules": _schedules(scene),
         "workers": fleet.metrics(rows, settings, namespace, now_us),
         "backend": {"generated_at": generated_at, **_mapping(statics["backend"])},
@@ -188,9 +187,7 @@ def _activities(scene: _Scene) -> Leaves:
         "timeout_overdue": 0,
         "oldest_timeout_overdue_at": None,
         "max_timeout_overdue_age_ms": 0,
-        "failed_attempts": sum(
-            task.failed_attempts for task in (*scene.activities, *scene.done)
-        ),
+        "failed_attempts": sum(task.failed_attempts for task in (*scene.activities, *scene.done)),
         "max_attempt_count": max((max(1, task.attempt) for task in scene.activities), default=0),
     }
     if scene.newer:
@@ -253,58 +250,6 @@ def _command_contracts(scene: _Scene) -> Leaves:
         "backfill_available_runs": 0,
         "backfill_unavailable_runs": len(scene.runs),
     }
-
-
-def _projections(rows: Rows, scene: _Scene, statics: Mapping[str, object]) -> Leaves:
-    fixed = _mapping(statics["projections"])
-    total, waiting = len(scene.runs), len(scene.open_runs)
-    events = sum(run.events for run in scene.runs)
-    with_timers = sum(1 for run in scene.runs if rows.count(Timer, run_id=run.run_id))
-    updated = [run.progress_us for run in scene.runs]
-    ages = {
-        "oldest_updated_at": carbon(min(updated, default=None)),
-        "newest_updated_at": carbon(max(updated, default=None)),
-    }
-    unset = dict.fromkeys(ages)
-    counts: dict[str, Leaves] = {
-        "run_summaries": {"runs": total, "summaries": total, **ages},
-        "run_waits": {
-            "runs": total,
-            "rows": total,
-            "projected_runs": total,
-            "runs_with_waits": total,
-            "projected_runs_with_waits": total,
-            "summaries_with_open_waits": waiting,
-            "projected_current_open_waits": waiting,
-            **ages,
-        },
-        "run_timeline_entries": {
-            "runs": total,
-            "history_events": events,
-            "rows": events,
-            "projected_runs": total,
-            "runs_with_history": total,
-            "projected_runs_with_history": total,
-            **ages,
-        },
-        "run_timer_entries": {
-            "runs": total,
-            "rows": with_timers,
-            "projected_runs": with_timers,
-            "runs_with_timers": with_timers,
-            "projected_runs_with_timers": with_timers,
-            **(ages if with_timers else unset),
-        },
-        "run_lineage_entries": {
-            "runs": total,
-            "rows": 0,
-            "projected_runs": 0,
-            "runs_with_lineage": 0,
-            "projected_runs_with_lineage": 0,
-            **unset,
-        },
-    }
-    return {name: _mapping(fixed[name]) | leaves for name, leaves in counts.items()}
 
 
 def _schedules(scene: _Scene) -> Leaves:

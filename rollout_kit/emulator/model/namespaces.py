@@ -7,7 +7,9 @@ from rollout_kit.emulator.model.records import Namespace
 from rollout_kit.emulator.model.settings import Generation
 
 
-def row(namespace: Namespace, generation: Generation, *, created: bool = False) -> dict[str, object]:
+def row(
+    namespace: Namespace, generation: Generation, *, created: bool = False
+) -> dict[str, object]:
     """A namespace as lists and its own path show it; the answer to a creation has less."""
     shown: dict[str, object] = {
         "name": namespace.name,

@@ -21,9 +21,7 @@ def activity_completed(
     _tell(rows, task, "ActivityCompleted", {"result": result, "payload_codec": codec}, now_us)
 
 
-def activity_failed(
-    rows: Rows, task: Task, failure: Mapping[str, object], now_us: int
-) -> bool:
+def activity_failed(rows: Rows, task: Task, failure: Mapping[str, object], now_us: int) -> bool:
     """Try again as the retry policy says, else tell the run; whether it is tried again."""
     delay_us = None
     if not failure.get("non_retryable"):
@@ -94,12 +92,12 @@ def _tell(
     run = rows.get(Run, task.run_id)
     if run is None or run.bucket is not Bucket.RUNNING:
         return
-    facts = {
+    facts: dict[str, object] = {
         "sequence": task.sequence,
         "activity_execution_id": task.activity_id,
         "activity_type": task.activity_type,
         "activity_attempt_id": task.attempt_id,
         "attempt_number": task.attempt,
     }
-    run = history.append(rows, run, event_type, facts | payload, now_us, task_id=task.task_id)
+    run = history.append(rows, run, event_type, {**facts, **payload}, now_us, task_id=task.task_id)
     runs.wake(rows, run, now_us)

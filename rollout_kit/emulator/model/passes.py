@@ -44,9 +44,7 @@ class Tick:
     overlapped: bool
 
 
-def scheduler_tick(
-    rows: Rows, settings: ServerSettings, *, process: str, now_us: int
-) -> Tick:
+def scheduler_tick(rows: Rows, settings: ServerSettings, *, process: str, now_us: int) -> Tick:
     """One evaluation of schedules and timeouts by `process`.
 
     There is no leader lease, as in the server: two schedulers both work. When another process has

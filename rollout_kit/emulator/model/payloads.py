@@ -80,7 +80,9 @@ def _value(value: object) -> bytes:
             text = value.encode()
             return _long(5) + _long(len(text)) + text
         case Mapping():
-            return _long(7) + _block([_text(str(key)) + _value(item) for key, item in value.items()])
+            return _long(7) + _block(
+                [_text(str(key)) + _value(item) for key, item in value.items()]
+            )
         case Sequence():
             return _long(6) + _block([_value(item) for item in value])
         case _:

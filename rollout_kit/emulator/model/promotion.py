@@ -79,7 +79,7 @@ def state_of(rows: Rows, settings: ServerSettings, rollout: Rollout, now_us: int
     return "active" if live else "pending"
 
 
-def blockage(  # noqa: PLR0913 - what a promotion is judged by
+def blockage(
     rows: Rows,
     settings: ServerSettings,
     namespace: str,
@@ -107,7 +107,9 @@ def blockage(  # noqa: PLR0913 - what a promotion is judged by
         return refused("incompatible_policy", f"The deployment is {state}.", state)
     if state == "draining":
         return refused("fleet_is_draining", "The deployment is draining.", state)
-    if build_id is not None and not _beating(rows, settings, namespace, task_queue, build_id, now_us):
+    if build_id is not None and not _beating(
+        rows, settings, namespace, task_queue, build_id, now_us
+    ):
         text = f"No live worker heartbeat advertises build id [{build_id}]."
         return refused("no_compatible_workers", text, state)
     return None
@@ -157,9 +159,7 @@ def roll_back(rows: Rows, settings: ServerSettings, rollout: Rollout, now_us: in
     return marked
 
 
-def shown(
-    rows: Rows, settings: ServerSettings, rollout: Rollout, now_us: int
-) -> dict[str, object]:
+def shown(rows: Rows, settings: ServerSettings, rollout: Rollout, now_us: int) -> dict[str, object]:
     """A deployment as its own routes and a promotion answer it."""
     state = state_of(rows, settings, rollout, now_us)
     workers = _workers(rows, rollout.namespace, rollout.task_queue, rollout.build_id)
@@ -182,14 +182,12 @@ def shown(
     }
 
 
-def _workers(
-    rows: Rows, namespace: str, task_queue: str, build_id: str | None
-) -> Sequence[Worker]:
+def _workers(rows: Rows, namespace: str, task_queue: str, build_id: str | None) -> Sequence[Worker]:
     found = rows.select(Worker, namespace=namespace, task_queue=task_queue)
     return [worker for worker in found if worker.build_id == build_id]
 
 
-def _beating(  # noqa: PLR0913 - the cohort, and the time
+def _beating(
     rows: Rows,
     settings: ServerSettings,
     namespace: str,

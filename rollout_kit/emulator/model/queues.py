@@ -149,9 +149,7 @@ def last_minute(tasks: Sequence[Task], now_us: int) -> tuple[int, int]:
     return added, sum((task.dispatched_us or 0) > since_us for task in tasks)
 
 
-def _task_counts(
-    queue: _Queue, kind: TaskKind, now_us: int, *, recent: bool
-) -> dict[str, object]:
+def _task_counts(queue: _Queue, kind: TaskKind, now_us: int, *, recent: bool) -> dict[str, object]:
     leased = [task for task in queue.leased if task.kind is kind]
     counts: dict[str, object] = {
         "ready_count": sum(task.kind is kind for task in queue.ready),
@@ -159,9 +157,7 @@ def _task_counts(
         "expired_lease_count": sum(lease_expired(task, now_us) for task in leased),
     }
     if recent:
-        mine = [
-            task for task in (*queue.ready, *queue.leased, *queue.recent) if task.kind is kind
-        ]
+        mine = [task for task in (*queue.ready, *queue.leased, *queue.recent) if task.kind is kind]
         added, dispatched = last_minute(mine, now_us)
         counts |= {"added_last_minute": added, "dispatched_last_minute": dispatched}
     return counts
@@ -197,9 +193,7 @@ def _repair(queue: _Queue, now_us: int) -> dict[str, object]:
 
 def _admission(queue: _Queue, settings: ServerSettings, now_us: int) -> dict[str, object]:
     active = [
-        worker
-        for worker in queue.workers
-        if effective_status(worker, settings, now_us) == "active"
+        worker for worker in queue.workers if effective_status(worker, settings, now_us) == "active"
     ]
     return {
         "workflow_tasks": _slots(

@@ -1,4 +1,4 @@
-"""The rows a server keeps, and how each is keyed and looked up.
+"""The rows a server keeps.
 
 Every record is flat and made of JSON values, so that a store may keep it as it likes. Times are
 microseconds since the epoch.
@@ -251,47 +251,3 @@ class Write:
     server_id: str
     at_us: int
     status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a store keeps one kind of record: its key, and the sets of fields it is looked up by."""
-
-    table: str
-    key: tuple[str, ...]
-    indexes: tuple[tuple[str, ...], ...] = ()
-
-
-LAYOUTS: Mapping[type, Layout] = {
-    Namespace: Layout("namespaces", ("name",)),
-    Migration: Layout("migrations", ("name",)),
-    Worker: Layout(
-        "workers", ("namespace", "worker_id"), (("namespace", "task_queue"), ("namespace",))
-    ),
-    CompatibilityBeat: Layout("compatibility_beats", ("namespace", "worker_id")),
-    Rollout: Layout(
-        "rollouts", ("namespace", "task_queue", "cohort"), (("namespace", "task_queue"),)
-    ),
-    Task: Layout(
-        "tasks",
-        ("task_id",),
-        (
-            ("namespace", "task_queue", "kind", "state"),
-            ("namespace", "task_queue", "state"),
-            ("namespace", "state"),
-            ("run_id",),
-            ("state",),
-        ),
-    ),
-    Timer: Layout("timers", ("timer_id",), (("fired",), ("run_id",))),
-    Run: Layout(
-        "runs",
-        ("run_id",),
-        (("namespace", "workflow_id"), ("namespace", "bucket"), ("namespace",), ("parent_run_id",)),
-    ),
-    Event: Layout("events", ("run_id", "number"), (("run_id",),)),
-    Schedule: Layout("schedules", ("namespace", "schedule_id"), (("namespace",),)),
-    SchedulerProcess: Layout("scheduler_processes", ("process",)),
-    Counter: Layout("counters", ("name",)),
-    Write: Layout("writes", ("number",)),
-}

@@ -150,11 +150,15 @@ def project_blocked(
 
     The node that makes it counts as a supporter of its own marker.
     """
-    open_runs = [only] if only else [
-        run
-        for namespace in rows.select(Namespace)
-        for run in rows.select(Run, namespace=namespace.name, bucket=Bucket.RUNNING)
-    ]
+    open_runs = (
+        [only]
+        if only
+        else [
+            run
+            for namespace in rows.select(Namespace)
+            for run in rows.select(Run, namespace=namespace.name, bucket=Bucket.RUNNING)
+        ]
+    )
     oldest = now_us - settings.compatibility_ttl_s * SECOND_US
     beats = [beat for beat in rows.select(CompatibilityBeat) if beat.recorded_us > oldest]
     for run in open_runs:
@@ -204,7 +208,9 @@ def _beat_as_node(rows: Rows, settings: ServerSettings, now_us: int) -> None:
     )
 
 
-def _fair_selection(scopes: dict[tuple[str, str, str], list[Task]]) -> dict[tuple[str, str, str], int]:
+def _fair_selection(
+    scopes: dict[tuple[str, str, str], list[Task]],
+) -> dict[tuple[str, str, str], int]:
     """How many of each scope one scan takes, in turns, until it is full."""
     selected = dict.fromkeys(scopes, 0)
     left = SCAN_LIMIT

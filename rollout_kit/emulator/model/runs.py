@@ -121,7 +121,7 @@ def _record_start(rows: Rows, run: Run, caller: str, now_us: int) -> Run:
         "accepted_at": carbon(now_us),
         "applied_at": carbon(now_us),
     }
-    names = {
+    names: dict[str, object] = {
         "workflow_class": run.workflow_type,
         "workflow_type": run.workflow_type,
         "workflow_instance_id": run.workflow_id,
@@ -147,7 +147,9 @@ def wake(rows: Rows, run: Run, now_us: int, *, delay_us: int = 0) -> Run:
     if run.bucket is not Bucket.RUNNING:
         return run
     open_states = {
-        task.state for task in rows.select(Task, run_id=run.run_id) if task.kind is TaskKind.WORKFLOW
+        task.state
+        for task in rows.select(Task, run_id=run.run_id)
+        if task.kind is TaskKind.WORKFLOW
     } - {TaskState.DONE}
     if TaskState.LEASED in open_states:
         run = replace(run, wake_pending=True)
@@ -171,9 +173,7 @@ def wake(rows: Rows, run: Run, now_us: int, *, delay_us: int = 0) -> Run:
     return run
 
 
-def close(
-    rows: Rows, run: Run, status: str, now_us: int, *, reason: str | None = None
-) -> Run:
+def close(rows: Rows, run: Run, status: str, now_us: int, *, reason: str | None = None) -> Run:
     """End the run: nothing of it is handed to a worker any more."""
     closed = replace(
         run,
@@ -189,9 +189,7 @@ def close(
     rows.put(closed)
     for task in rows.select(Task, run_id=run.run_id):
         if task.state is not TaskState.DONE:
-            rows.put(
-                replace(task, state=TaskState.DONE, lease_owner=None, lease_expires_us=None)
-            )
+            rows.put(replace(task, state=TaskState.DONE, lease_owner=None, lease_expires_us=None))
     for timer in rows.select(Timer, run_id=run.run_id):
         if not timer.fired:
             rows.delete(timer)

@@ -68,9 +68,7 @@ def fire(rows: Rows, settings: ServerSettings, schedule: Schedule, now_us: int) 
     following_us = next_fire_us(schedule.spec, now_us)
     if schedule.overlap_policy == "skip" and _still_runs(rows, schedule):
         skipped = schedule.skipped + 1
-        rows.put(
-            replace(schedule, next_fire_us=following_us, skipped=skipped, updated_us=now_us)
-        )
+        rows.put(replace(schedule, next_fire_us=following_us, skipped=skipped, updated_us=now_us))
         return False
     action = schedule.action
     queue = str(action.get("task_queue") or "default")

@@ -39,12 +39,36 @@ _SUCCESS: Mapping[str, list[str]] = {
     "start": ["workflow_id", "outcome"],
     "describe": [],
 }
-_PROJECTED = (
-    "run_id workflow_type namespace business_key status status_bucket is_terminal task_queue "
-    "run_number run_count workflow_count is_current_run compatibility started_at closed_at "
-    "last_progress_at wait_kind wait_reason command_id command_status command_source target_scope "
-    "outcome reason rejection_reason validation_errors message next_page_token"
-).split()
+_PROJECTED = [
+    "run_id",
+    "workflow_type",
+    "namespace",
+    "business_key",
+    "status",
+    "status_bucket",
+    "is_terminal",
+    "task_queue",
+    "run_number",
+    "run_count",
+    "workflow_count",
+    "is_current_run",
+    "compatibility",
+    "started_at",
+    "closed_at",
+    "last_progress_at",
+    "wait_kind",
+    "wait_reason",
+    "command_id",
+    "command_status",
+    "command_source",
+    "target_scope",
+    "outcome",
+    "reason",
+    "rejection_reason",
+    "validation_errors",
+    "message",
+    "next_page_token",
+]
 
 
 def control_plane(

@@ -47,9 +47,7 @@ class DefinitionChanged(Exception):
         self.workflow_type = workflow_type
 
 
-def register(
-    rows: Rows, settings: ServerSettings, wanted: Registration, now_us: int
-) -> Worker:
+def register(rows: Rows, settings: ServerSettings, wanted: Registration, now_us: int) -> Worker:
     """Add or renew a worker; it is draining from the start when its cohort is.
 
     Raises DefinitionChanged when a fingerprint differs from the one of its earlier registration.

@@ -91,8 +91,10 @@ def _promote(call: Call) -> Response:
         )
         if blockage is not None:
             known = promotion.deployment_of(rows, call.settings, call.namespace, queue, build_id)
-            shown = known and promotion.shown(rows, call.settings, known, call.now_us)
-            raise Refusal(409, promotion.rejection(blockage, shown))
+            deployment = (
+                None if known is None else promotion.shown(rows, call.settings, known, call.now_us)
+            )
+            raise Refusal(409, promotion.rejection(blockage, deployment))
         rollout = cohorts.rollout_of(rows, call.namespace, queue, build_id)
         changed = cohorts.promote(rows, rollout, call.now_us)
         deployment = promotion.shown(rows, call.settings, changed, call.now_us)

@@ -98,9 +98,7 @@ def _cluster_info(call: Call) -> Response:
                 "repair": "/api/system/repair",
             }
             if diagnostics:
-                body["coordination_health"] = fleet.coordination_health(
-                    rows, settings, call.now_us
-                )
+                body["coordination_health"] = fleet.coordination_health(rows, settings, call.now_us)
     return Response(body=body)
 
 

@@ -8,9 +8,9 @@ from rollout_kit.emulator.model import ledger, workers
 from rollout_kit.emulator.model.records import Worker
 from rollout_kit.emulator.model.settings import Condition, Generation
 from rollout_kit.emulator.model.workers import DefinitionChanged, Registration
-from rollout_kit.emulator.routes import polling
+from rollout_kit.emulator.routes import completions, polling
 from rollout_kit.emulator.routes.cohorts import need_rollout_table
-from rollout_kit.emulator.routing import WORKERS, Call, Plane, Route, invalid
+from rollout_kit.emulator.routing import WORKERS, Call, Handler, Plane, Route, invalid
 from rollout_kit.emulator.wire import Refusal, Response, ServerError
 
 _PRUNED_NOTHING = {"processed": 0, "pruned": 0, "skipped": 0, "failed": 0}
@@ -70,7 +70,9 @@ def _registration(call: Call) -> Registration:
         workflow_types=_texts(body.get("supported_workflow_types")),
         fingerprints={
             str(name): str(value)
-            for name, value in (_mapping(body.get("workflow_definition_fingerprints")) or {}).items()
+            for name, value in (
+                _mapping(body.get("workflow_definition_fingerprints")) or {}
+            ).items()
         },
         activity_types=_texts(body.get("supported_activity_types")),
         max_workflow_tasks=_number(body.get("max_concurrent_workflow_tasks"), 100),
@@ -156,7 +158,7 @@ def _number(value: object, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
-def _route(method: str, path: str, handler: polling.Handler, *, newer: bool = False) -> Route:
+def _route(method: str, path: str, handler: Handler, *, newer: bool = False) -> Route:
     return Route(
         method=method,
         pattern=f"/api/worker/{path}",
@@ -173,5 +175,8 @@ ROUTES = (
     _route("POST", "heartbeat", _heartbeat),
     _route("DELETE", "registrations/{worker}", _leave, newer=True),
     _route("POST", "registrations/{worker}/deregister", _leave, newer=True),
-    *(_route("POST", path, handler) for path, handler in polling.HANDLERS.items()),
+    *(
+        _route("POST", path, handler)
+        for path, handler in (*polling.HANDLERS.items(), *completions.HANDLERS.items())
+    ),
 )

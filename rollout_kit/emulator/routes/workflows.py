@@ -276,9 +276,7 @@ def _seconds(value: object) -> int | None:
 
 
 def _route(method: str, path: str, handler: Handler) -> Route:
-    return Route(
-        method=method, pattern=f"/api/workflows{path}", handler=handler, blockable=True
-    )
+    return Route(method=method, pattern=f"/api/workflows{path}", handler=handler, blockable=True)
 
 
 ROUTES = (
