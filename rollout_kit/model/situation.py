@@ -34,7 +34,7 @@ class NodeNumbers:
     processes: int | None = None  # processes the driver counts for this node
     settled: bool = True  # the driver has finished what it was asked
     error: str | None = None  # why there was no answer
-    required_marker: str | None = None  # `workers.required_compatibility`, when metrics were read
+    required_marker: str | None = None  # `workers.required_compatibility`; "" where it shows none
     supporters: int | None = None  # `workers.active_workers_supporting_required`
 
 

@@ -224,7 +224,7 @@ def _node_numbers(
         processes=_counted(processes),
         settled=settled,
         error=error,
-        required_marker=shown.required_marker if shown else None,
+        required_marker=(shown.required_marker or "") if shown else None,
         supporters=int(supporters) if supporters is not None else None,
     )
 

@@ -1,0 +1,70 @@
+"""What the operations on one node are told: each restores the others' work, so they share this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from rollout_kit.model import codec
+from rollout_kit.model.operation import Operation
+from rollout_kit.operations.node_identity import NodeIdentity
+from rollout_kit.operations.pins import PinRules
+from rollout_kit.operations.rotation import Rotation
+from rollout_kit.operations.specs import changed
+from rollout_kit.ports.infra import ProcessSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetachNodeArguments:
+    rotation: Rotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceNodeArguments:
+    """`image=None` keeps the image; `marker` counts where `set_marker`. `spec` is all of it (undos).
+
+    `revision`: of the schema that what starts needs. `shows`: attributes it is expected to show then.
+    """
+
+    rotation: Rotation
+    image: str | None = None
+    set_marker: bool = False
+    marker: str | None = None
+    spec: ProcessSpec | None = None
+    revision: str | None = None
+    shows: dict[str, str | None] = field(default_factory=dict)
+    pins: PinRules = field(default_factory=PinRules)
+
+    @property
+    def node(self) -> str:
+        return self.rotation.node
+
+    def target(self, now: ProcessSpec) -> ProcessSpec:
+        """The spec that the node is to run."""
+        if self.spec is not None:
+            return self.spec
+        return changed(now, image=self.image, set_marker=self.set_marker, marker=self.marker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitNodeArguments:
+    rotation: Rotation
+    identity: NodeIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachNodeArguments:
+    rotation: Rotation
+    identity: NodeIdentity
+
+
+def undoing(op: Operation, kind: str, arguments: object) -> Operation:
+    """An operation of `op`'s undo: its policies, none of its place in the plan."""
+    return replace(
+        op,
+        kind=kind,
+        because=f"undoes {op.id}",
+        arguments=codec.to_json(arguments),
+        follows=(),
+        follows_plan=False,
+        group=None,
+    )
