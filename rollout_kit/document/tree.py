@@ -42,9 +42,9 @@ def parse(text: str) -> tuple[Node | None, tuple[Finding, ...]]:
 def _too_large(length: int) -> Finding:
     return Finding(
         code=Code.TOO_LARGE,
-        summary="Plan is too large",
+        summary="File is too large",
         detail=f"The file has {length:,} characters; at most {TEXT_AT_MOST:,} are read.",
-        hint="Split the rollout into several plans.",
+        hint="Split it into several files.",
         at=Position(line=1, column=1),
     )
 
@@ -89,7 +89,7 @@ class _Builder:
             self.root = None
             return
         if self.root is None or (isinstance(self.root, ScalarNode) and self.root.value is None):
-            self._report(Code.EMPTY, "Plan is empty", "There is nothing in the file.")
+            self._report(Code.EMPTY, "File is empty", "There is nothing in the file.")
             self.root = None
 
     def _take(self, event: yaml.Event) -> bool:
@@ -140,7 +140,7 @@ class _Builder:
         frame.key = (text, at)
         if text == "<<" and isinstance(value, Surprise):
             frame.key = (None, at)
-            detail = "`<<` copies keys from elsewhere, so the plan no longer says what it does."
+            detail = "`<<` copies keys from elsewhere, so the file no longer says what it means."
             self._report(Code.MERGE_KEY, "Merge key", detail, hint="Write the keys out.", at=at)
         elif not isinstance(value, str):
             reads = value.because if isinstance(value, Surprise) else "it is no text"
@@ -165,7 +165,7 @@ class _Builder:
             self._complex_key(at)
         if len(self._stack) >= DEPTH_AT_MOST:
             detail = f"At most {DEPTH_AT_MOST} levels are read."
-            self._report(Code.TOO_DEEP, "Plan is nested too deeply", detail, at=at)
+            self._report(Code.TOO_DEEP, "Nested too deeply", detail, at=at)
             return False
         items: list[Node] | None = [] if isinstance(event, yaml.SequenceStartEvent) else None
         frame = _Frame(at=at, anchor=event.anchor, items=items, entries={}, keys_at={})
@@ -207,10 +207,10 @@ class _Builder:
         if any(finding.code is Code.ALIAS_BUDGET for finding in self._findings):
             return
         detail = (
-            f"A plan may use {ALIASES_AT_MOST} aliases that stand for {EXPANDED_AT_MOST:,} values in"
-            f" {DEPTH_AT_MOST} levels; beyond that nobody can read what it does."
+            f"A file may use {ALIASES_AT_MOST} aliases that stand for {EXPANDED_AT_MOST:,} values in"
+            f" {DEPTH_AT_MOST} levels; beyond that nobody can read what it says."
         )
-        self._report(Code.ALIAS_BUDGET, "Too many aliases", detail, hint="Use `vars`.", at=at)
+        self._report(Code.ALIAS_BUDGET, "Too many aliases", detail, hint="Write it out, or use `vars`.", at=at)
 
     def _add(self, node: Node, anchor: str | None) -> None:
         if anchor:
@@ -235,7 +235,7 @@ class _Builder:
         return bool(self._stack) and self._stack[-1].items is None and self._stack[-1].key is None
 
     def _complex_key(self, at: Position) -> None:
-        detail = "A list, a mapping or an alias cannot name anything in a plan."
+        detail = "A list, a mapping or an alias cannot name anything here."
         self._report(Code.KEY_IS_NO_NAME, "Key is no name", detail, at=at)
 
     def _refuse_tag(self, tag: str | None, at: Position) -> None:
@@ -244,7 +244,7 @@ class _Builder:
             self._report(Code.TAG, "Tag", detail, hint="Leave the tag out; quote text.", at=at)
 
     def _several_documents(self, at: Position) -> bool:
-        detail = "A second document starts here; a plan is one."
+        detail = "A second document starts here; a file is one."
         self._report(Code.SEVERAL_DOCUMENTS, "More than one document", detail, at=at)
         return False
 

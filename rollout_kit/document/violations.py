@@ -242,4 +242,4 @@ def _cut(text: str) -> str:
 def _name(path: Path) -> str:
     """Name a place in the document as in `steps[2].with`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return f"`{text.lstrip('.')}`" if text else "the plan"
+    return f"`{text.lstrip('.')}`" if text else "the document"
