@@ -66,11 +66,12 @@ class SupportersSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingSource:
-    """A row of the verification table that the world answers by facts: 0 holds, 1 does not."""
+    """A row of the verification table that facts answer: 0 holds, else how many of them do not."""
 
     row: str  # bootstrap-done | nodes-are-to | drains-retired
     subject: Mapping[str, str] = field(default_factory=dict)  # fact path -> expected value as text
     retired: tuple[CohortRef, ...] = ()
+    why_not: str = ""  # why there is nothing to judge, as the table prints it
 
 
 GateSource: TypeAlias = (

@@ -139,7 +139,7 @@ def _repair_guards(
         count = MetricSource(path=REPAIR_COUNT, namespace=namespace)
         age = MetricSource(path=REPAIR_AGE, namespace=namespace)
         specs.append(_guard(declared, name, count, declared.threshold or NO_MORE))
-        specs.append(_guard(declared, f"{name}/age", age, NO_OLDER))
+        specs.append(_guard(declared, f"{name}-age", age, NO_OLDER))
     return tuple(specs), None
 
 

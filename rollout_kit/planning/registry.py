@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollout_kit.planning.api import StepPlanner
+from rollout_kit.planning.steps.approval import ApprovalPlanner
+from rollout_kit.planning.steps.pause import PausePlanner
+from rollout_kit.planning.steps.run import RunPlanner
+from rollout_kit.planning.steps.verify import VerifyPlanner
 
-STEPS: Mapping[str, StepPlanner] = {
-    planner.uses: planner
-    for planner in (
-        # one line a step, sorted
-    )
-}
+_ALL: tuple[StepPlanner, ...] = (
+    ApprovalPlanner(),
+    PausePlanner(),
+    RunPlanner(),
+    VerifyPlanner(),
+)
+
+STEPS: Mapping[str, StepPlanner] = {planner.uses: planner for planner in _ALL}

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from rollout_kit.document.plan import PlanDocument, Step
 from rollout_kit.model import codec
 from rollout_kit.model.capability import Capability
+from rollout_kit.model.gate import GateSpec
 from rollout_kit.model.operation import Group, Operation
 from rollout_kit.operations.kinds.bake import BakeArguments
 from rollout_kit.operations.kinds.judge_gate import JudgeGateArguments
@@ -88,20 +89,27 @@ def after_unit(
                 follows=follows,
             )
         )
-    for name in step.gates:
-        gate = gate_spec(world.document.gate(name), world.document)
-        operations.append(
-            operation(
-                step,
-                world.document,
-                f"{below}gate/{part(name)}",
-                "judge_gate",
-                JudgeGateArguments(gate=gate, scope=world.scope),
-                within_s=gate.within_s + gate.for_s + gate.interval_s + GATE_SLACK_S,
-                follows=follows,
-            )
-        )
+    gates = (gate_spec(world.document.gate(name), world.document) for name in step.gates)
+    operations += (
+        judge(step, f"{below}gate/{part(gate.name)}", gate, world, follows=follows)
+        for gate in gates
+    )
     return tuple(operations)
+
+
+def judge(
+    step: Step, path: str, gate: GateSpec, world: World, *, follows: tuple[str, ...]
+) -> Operation:
+    """The operation that judges one gate."""
+    return operation(
+        step,
+        world.document,
+        path,
+        "judge_gate",
+        JudgeGateArguments(gate=gate, scope=world.scope),
+        within_s=gate.within_s + gate.for_s + gate.interval_s + GATE_SLACK_S,
+        follows=follows,
+    )
 
 
 def bake_within_s(bake_s: float) -> float:

@@ -1,0 +1,231 @@
+"""Preconditions about cohorts: they are known, and what gives them their work can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollout_kit.document.diagnostics import did_you_mean, known_names
+from rollout_kit.document.plan import (
+    BuildSelector,
+    DrainStep,
+    PromoteStep,
+    RestoreStep,
+    Step,
+    WorkerCanaryStep,
+)
+from rollout_kit.model.capability import Capability
+from rollout_kit.model.identity import CohortRef, QueueRef
+from rollout_kit.model.observation import Absent, Observation, cohort_fact
+from rollout_kit.operations.queues import NAMESPACES, RUNS, queue_fact
+from rollout_kit.operations.starts import known
+from rollout_kit.planning.api import Problem
+from rollout_kit.planning.draft import Draft
+from rollout_kit.planning.scope import cohort_in, queue_of, queues_named
+
+UNVERSIONED = (
+    "This version cannot move a queue off unversioned workers: that first cutover is another kind"
+    " of step, because unpinned runs and pinned ones do not reach the same workers."
+)
+
+
+def known_cohorts(draft: Draft) -> Iterator[Problem]:
+    """Rule 10: the server would accept an unknown queue or build id, and record it for ever.
+
+    What the plan itself brings is known; so is what is gone because the plan has already done it.
+    """
+    workers = draft.document.release.workers
+    brought = {cohort_in(queue_of(entry), entry.to) for entry in workers if entry.to}
+    new = {queue_of(entry) for entry in workers if entry.to and entry.from_ is None}
+    for queue in draft.scope.queues:
+        there = draft.live.cohorts_of(queue.namespace, queue.task_queue)
+        if there or queue in new or not _was_read(draft, queue):
+            continue
+        yield _unknown_queue(draft, queue)
+    for cohort, step in _named(draft):
+        if cohort in brought or known(draft.live, cohort) is not False:
+            continue
+        others = draft.live.cohorts_of(cohort.namespace, cohort.task_queue)
+        if others and not _already_gone(draft, cohort):
+            yield _unknown_cohort(cohort, others, step)
+
+
+def no_live_unversioned_cohort(draft: Draft) -> Iterator[Problem]:
+    """A queue that the plan changes has no live workers without a build id."""
+    for queue in _changed_queues(draft):
+        cohort = cohort_in(queue, None)
+        active = draft.situation.cohort(cohort).active or 0
+        desired = draft.live.cohort(cohort, "replicas")
+        if active or (isinstance(desired, int) and desired > 0):
+            count = f"{active} active workers" if active else f"{desired} desired workers"
+            yield Problem(
+                summary="Queue with live unversioned workers",
+                detail=f"{cohort.label} has {count}. {UNVERSIONED}",
+                hint="give these workers a build id first, or leave the queue out of the plan",
+            )
+
+
+def current_build_selected(draft: Draft) -> Iterator[Problem]:
+    """Rule 11: before a second cohort appears, the server knows which one gets the new starts.
+
+    A forward-only plan does not select a build that nobody runs any more.
+    """
+    if Capability.PROMOTE not in draft.capabilities:
+        return
+    for stage in draft.writes:
+        for cohort in _starting(stage.before, stage.after):
+            others = [
+                c
+                for c in stage.before.cohorts_of(cohort.namespace, cohort.task_queue)
+                if c != cohort and _desired(stage.before, c) > 0
+            ]
+            if not others or any(stage.before.cohort(c, "selected") is True for c in others):
+                continue
+            if stage.before.cohort(cohort, "selected") is True:
+                continue
+            yield Problem(
+                summary="No build is selected",
+                detail=f"{stage.operation.id} starts {cohort.label} beside"
+                f" {', '.join(c.label for c in others)} while none of them is selected:"
+                " starts would be unpinned, and either build could take them.",
+                hint="promote the current build first; `worker-canary` does that by itself",
+                step=stage.operation.step,
+                line=stage.operation.line,
+                column=stage.operation.column,
+                rule=11,
+            )
+
+
+def admin_for_markers(draft: Draft) -> Iterator[Problem]:
+    """What a node pins new runs to can be checked with the admin token alone."""
+    if not draft.moves_markers or draft.document.target.credentials.admin is not None:
+        return
+    yield Problem(
+        summary="Admin credential is missing",
+        detail="The plan changes which build API nodes pin new runs to, and only the server's"
+        " operator metrics show that; they answer to the admin token alone.",
+        hint='add credentials.admin to the target, as in "${env:DW_ADMIN_TOKEN}"',
+    )
+
+
+def readable_namespaces(draft: Draft) -> Iterator[Problem]:
+    """A marker is the process's: it pins the starts of every namespace, named or not."""
+    if not draft.moves_markers:
+        return
+    declared = set(draft.scope.namespaces)
+    for key, reason in draft.situation.unread.items():
+        if key == NAMESPACES or key.startswith(RUNS):
+            what = "the list of namespaces" if key == NAMESPACES else key.removeprefix(RUNS)
+            yield Problem(
+                summary="Namespace cannot be read",
+                detail=f"{what}: {reason}. The plan changes what its new runs are pinned to, and"
+                " whether anybody serves that pin there cannot be told.",
+                hint="give a credential that may read it, and run this again",
+            )
+    for namespace, what in _in_use(draft).items():
+        if namespace not in declared:
+            yield Problem(
+                summary="Namespace is not in the plan",
+                detail=f"{namespace} has {what}, and the marker that the plan changes pins its"
+                f" new runs too. The plan names {known_names(declared)}.",
+                hint=f"add {namespace} to target.namespaces once its workers serve the new build",
+            )
+
+
+def _named(draft: Draft) -> Iterator[tuple[CohortRef, Step | None]]:
+    """Cohorts that the plan names and does not bring, each with the step that names it."""
+    for entry in draft.document.release.workers:
+        if entry.from_ is not None:
+            yield cohort_in(queue_of(entry), entry.from_), None
+    for step in draft.document.steps:
+        for name, build in _of_step(step):
+            for queue in queues_named(draft.document, name):
+                yield cohort_in(queue, build), step
+
+
+def _of_step(step: Step) -> Iterator[tuple[str, BuildSelector]]:
+    match step.with_:
+        case (
+            PromoteStep(task_queues=names, cohort=cohort)
+            | DrainStep(task_queues=names, cohort=cohort)
+        ):
+            yield from ((name, cohort) for name in names)
+        case RestoreStep(task_queues=names, good=good, bad=bad):
+            yield from ((name, build) for name in names for build in (good, bad))
+
+
+def _changed_queues(draft: Draft) -> tuple[QueueRef, ...]:
+    found = [queue_of(entry) for entry in draft.document.release.workers]
+    for step in draft.document.steps:
+        match step.with_:
+            case WorkerCanaryStep() | PromoteStep() | DrainStep() | RestoreStep() as arguments:
+                for name in arguments.task_queues:
+                    found += queues_named(draft.document, name)
+    return tuple(dict.fromkeys(found))
+
+
+def _was_read(draft: Draft, queue: QueueRef) -> bool:
+    return not isinstance(draft.live.get(queue_fact(queue)), Absent)
+
+
+def _already_gone(draft: Draft, cohort: CohortRef) -> bool:
+    """The release leaves this cohort, and the one that it brings is there: it was done before."""
+    return any(
+        cohort == cohort_in(queue_of(entry), entry.from_)
+        and entry.to is not None
+        and cohort_in(queue_of(entry), entry.to) in draft.live.cohorts()
+        for entry in draft.document.release.workers
+        if entry.from_ is not None
+    )
+
+
+def _unknown_queue(draft: Draft, queue: QueueRef) -> Problem:
+    names = [c.task_queue for c in draft.live.cohorts() if c.namespace == queue.namespace]
+    return Problem(
+        summary="Unknown task queue",
+        detail=f"Nobody has ever worked on {queue.task_queue} in namespace {queue.namespace}."
+        f" There are: {known_names(names)}. The server would accept the name and keep it.",
+        hint=did_you_mean(queue.task_queue, names) or "check the name and the namespace",
+        rule=10,
+    )
+
+
+def _unknown_cohort(cohort: CohortRef, others: tuple[CohortRef, ...], step: Step | None) -> Problem:
+    builds = [c.build_id or "(unversioned)" for c in others]
+    place = step.position if step else None
+    return Problem(
+        summary="Unknown build",
+        detail=f"{cohort.label} has no workers and never had any. The queue knows:"
+        f" {known_names(builds)}. The server would accept the name and keep it.",
+        hint=did_you_mean(cohort.build_id or "", builds) or "check the build id and the queue",
+        step=step.id if step else "",
+        line=place.line if place else 0,
+        column=place.column if place else 0,
+        rule=10,
+    )
+
+
+def _starting(before: Observation, after: Observation) -> tuple[CohortRef, ...]:
+    return tuple(
+        cohort
+        for cohort in after.cohorts()
+        if _desired(before, cohort) == 0 and _desired(after, cohort) > 0
+    )
+
+
+def _desired(world: Observation, cohort: CohortRef) -> int:
+    """Desired workers; a cohort that the driver does not know counts none."""
+    value = world.get(cohort_fact(cohort, "replicas"))
+    return value if isinstance(value, int) else 0
+
+
+def _in_use(draft: Draft) -> dict[str, str]:
+    """Namespaces with workers or open runs, and how many."""
+    found: dict[str, str] = {}
+    for cohort in draft.live.cohorts():
+        workers = draft.situation.cohort(cohort).active or 0
+        if workers:
+            found[cohort.namespace] = f"{workers} active workers on {cohort.task_queue}"
+    for namespace, listing in draft.situation.open_runs.items():
+        if listing.runs:
+            found[namespace] = f"{len(listing.runs)} open runs"
+    return found
