@@ -190,13 +190,9 @@ def _unknown_namespace(name: str) -> Mapping[str, object]:
 def _decorated(response: Response, route: Route, settings: ServerSettings) -> Response:
     """The version header, and on the worker plane what every body carries."""
     if route.plane is Plane.WORKER:
-        body = response.body if isinstance(response.body, dict) else {}
-        body = body | {
-            "protocol_version": settings.protocol,
-            "server_capabilities": manifests.server_capabilities(settings),
-        }
+        constant = manifests.worker_plane_members(settings)
         headers = (*response.headers, (WORKER_HEADER, settings.protocol))
-        return replace(response, body=body, headers=headers)
+        return replace(response, constant=constant, headers=headers)
     if route.plane is Plane.CONTROL or (route.plane is Plane.INFO and response.status >= 400):
         headers = (*response.headers, (CONTROL_HEADER, CONTROL_VERSION))
         return replace(response, headers=headers)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -22,32 +24,19 @@ def operator_metrics_statics() -> dict[str, Any]:
     return _data("operator_metrics.json")
 
 
-@cache
-def _statics(
-    generation: Generation, protocol: str, poll_timeout_s: int, heartbeat_s: int, stale_s: int
-) -> dict[str, Any]:
-    statics = json.loads(json.dumps(_data(f"cluster_info_{generation}.json")))
-    capabilities = statics["worker_protocol"]["server_capabilities"]
-    capabilities["long_poll_timeout"] = poll_timeout_s
-    statics["worker_protocol"]["version"] = protocol
-    statics["client_compatibility"]["required_protocols"]["worker_protocol"]["version"] = protocol
-    if generation is Generation.V2:
-        capabilities["worker_status"] |= {
-            "heartbeat_interval_seconds": heartbeat_s,
-            "stale_after_seconds": stale_s,
-        }
-        negotiation = statics["surface_stability_contract"]["worker_protocol"]["negotiation"]
-        major, _, minor = protocol.partition(".")
-        accepted = [f"{major}.{lower}" for lower in range(int(minor) + 1)]
-        negotiation["accepted_request_versions_by_default"] = accepted
-        negotiation["response_version"] = protocol
-    loaded: dict[str, Any] = statics
-    return loaded
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What the manifests show of a node's settings."""
+
+    generation: Generation
+    protocol: str
+    poll_timeout_s: int
+    heartbeat_interval_s: int
+    stale_after_s: int
 
 
-def cluster_info_statics(settings: ServerSettings) -> dict[str, Any]:
-    """What cluster info says of every node of this generation with these figures."""
-    return _statics(
+def _figures(settings: ServerSettings) -> _Figures:
+    return _Figures(
         settings.generation,
         settings.protocol,
         settings.poll_timeout_s,
@@ -56,9 +45,53 @@ def cluster_info_statics(settings: ServerSettings) -> dict[str, Any]:
     )
 
 
-def server_capabilities(settings: ServerSettings) -> dict[str, Any]:
-    """What every worker-plane answer carries."""
-    capabilities: dict[str, Any] = cluster_info_statics(settings)["worker_protocol"][
-        "server_capabilities"
-    ]
-    return capabilities
+@cache
+def _manifests(figures: _Figures) -> dict[str, Any]:
+    manifests = json.loads(json.dumps(_data(f"cluster_info_{figures.generation}.json")))
+    protocol = figures.protocol
+    capabilities = manifests["worker_protocol"]["server_capabilities"]
+    capabilities["long_poll_timeout"] = figures.poll_timeout_s
+    manifests["worker_protocol"]["version"] = protocol
+    manifests["client_compatibility"]["required_protocols"]["worker_protocol"]["version"] = protocol
+    if figures.generation is Generation.V2:
+        capabilities["worker_status"] |= {
+            "heartbeat_interval_seconds": figures.heartbeat_interval_s,
+            "stale_after_seconds": figures.stale_after_s,
+        }
+        negotiation = manifests["surface_stability_contract"]["worker_protocol"]["negotiation"]
+        negotiation["accepted_request_versions_by_default"] = _accepted(protocol)
+        negotiation["response_version"] = protocol
+    finished: dict[str, Any] = manifests
+    return finished
+
+
+def _accepted(protocol: str) -> list[str]:
+    major, _, minor = protocol.partition(".")
+    if not minor.isdigit():
+        return [protocol]
+    return [f"{major}.{lower}" for lower in range(int(minor) + 1)]
+
+
+@cache
+def _cluster_info_members(figures: _Figures) -> str:
+    return _members(_manifests(figures))
+
+
+def cluster_info_members(settings: ServerSettings) -> str:
+    """The JSON members that cluster info shows of every node with these figures."""
+    return _cluster_info_members(_figures(settings))
+
+
+@cache
+def _worker_plane_members(figures: _Figures) -> str:
+    capabilities = _manifests(figures)["worker_protocol"]["server_capabilities"]
+    return _members({"protocol_version": figures.protocol, "server_capabilities": capabilities})
+
+
+def worker_plane_members(settings: ServerSettings) -> str:
+    """The JSON members that every worker-plane answer carries."""
+    return _worker_plane_members(_figures(settings))
+
+
+def _members(value: Mapping[str, object]) -> str:
+    return json.dumps(value, separators=(",", ":"))[1:-1]

@@ -58,10 +58,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A JSON body unless `text` is given; `retry` says that a poll found nothing yet."""
+    """A JSON body unless `text` is given; `retry` says that a poll found nothing yet.
+
+    `constant` are further members of the body, encoded already: what never changes is encoded once.
+    """
 
     status: int = 200
     body: object = None
+    constant: str = ""
     text: str | None = None
     content_type: str = "application/json"
     headers: Sequence[tuple[str, str]] = ()
@@ -71,7 +75,10 @@ class Response:
     def payload(self) -> bytes:
         if self.text is not None:
             return self.text.encode()
-        return json.dumps(self.body, separators=(",", ":")).encode()
+        body = json.dumps(self.body, separators=(",", ":"))
+        if self.constant:
+            body = f"{body[:-1]}{',' if self.body else ''}{self.constant}}}"
+        return body.encode()
 
 
 class Refusal(Exception):

@@ -72,7 +72,6 @@ def _cluster_info(call: Call) -> Response:
         "server_id": settings.server_id,
         "version": settings.shown_version,
         "default_namespace": settings.default_namespace,
-        **manifests.cluster_info_statics(settings),
     }
     if settings.provenance is not None and call.role in (Role.ADMIN, None):
         source, _, commit = settings.provenance.rpartition("@")
@@ -99,7 +98,7 @@ def _cluster_info(call: Call) -> Response:
             }
             if diagnostics:
                 body["coordination_health"] = fleet.coordination_health(rows, settings, call.now_us)
-    return Response(body=body)
+    return Response(body=body, constant=manifests.cluster_info_members(settings))
 
 
 def _namespace(namespace: Namespace | None, name: str) -> dict[str, object]:
