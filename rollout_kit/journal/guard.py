@@ -20,15 +20,14 @@ POLL_S = 0.02
 @contextmanager
 def exclusively(descriptor: int, place: Path) -> Iterator[None]:
     """Hold the file's flock. Raises `JournalLost` when somebody keeps it for five seconds."""
-    deadline_s = time.monotonic() + WAIT_S
-    while True:
+    for attempt in range(round(WAIT_S / POLL_S) + 1):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise lost(place, error) from error
-        if time.monotonic() >= deadline_s:
+        if attempt == round(WAIT_S / POLL_S):
             message = f"{place} has been held by another process for {WAIT_S:.0f}s"
             raise JournalLost(message, "look for a stopped rollout-kit process, and end it")
         time.sleep(POLL_S)  # not the rollout's clock: a signal must not cut an append short

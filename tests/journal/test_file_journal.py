@@ -41,7 +41,9 @@ def test_append_is_synced_before_it_returns(
     fsync = os.fsync
 
     def watched(descriptor: int) -> None:
-        synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor).st_size))
+        synced.append(
+            (str(Path(f"/proc/self/fd/{descriptor}").readlink()), os.fstat(descriptor).st_size)
+        )
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
@@ -124,7 +126,7 @@ def test_a_file_that_changes_under_us_stops_the_rollout(tmp_path: Path, act: str
         case _:
             os.truncate(path, 5)
 
-    with pytest.raises(JournalLost, match="put the journal back|removed or replaced|was cut to 5"):
+    with pytest.raises(JournalLost, match=r"put the journal back|removed or replaced|was cut to 5"):
         journal.append(intended())
 
 

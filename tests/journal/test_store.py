@@ -107,7 +107,7 @@ def test_an_id_or_its_unique_beginning_finds_it(store: RolloutStore) -> None:
 
     assert store.find("orders-1").rollout == "orders-1"
     assert store.find("bil").rollout == "billing-2"
-    with pytest.raises(RolloutNotFound, match='2 rollouts in .* begin with "orders"'):
+    with pytest.raises(RolloutNotFound, match=r'2 rollouts in .* begin with "orders"'):
         store.find("orders")
     with pytest.raises(RolloutNotFound, match='No rollout "x"'):
         store.find("x")

@@ -1,0 +1,1 @@
+"""Output: who is told what, and how it reads. Nothing here decides anything."""

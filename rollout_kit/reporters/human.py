@@ -1,0 +1,77 @@
+"""A line for every event, and a sign of life on long waits: pipes, CI logs, dumb terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rollout_kit.model.duration import span
+from rollout_kit.model.events import (
+    OperationAwaited,
+    OperationCompleted,
+    OperationIntended,
+    Progress,
+    Record,
+    RolloutStarted,
+)
+from rollout_kit.reporters.sentences import Sentence, sentence
+from rollout_kit.reporters.text import Printer, Style, one_line
+
+SIGN_OF_LIFE_S = 30.0
+"""CI systems end jobs that are silent for minutes; people begin to wonder after one."""
+
+
+class HumanReporter:
+    """Implements `ports.reporter.Reporter` over a `Printer`. `monotonic_s` times the signs of life."""
+
+    def __init__(self, printer: Printer, monotonic_s: Callable[[], float]) -> None:
+        self._printer = printer
+        self._monotonic_s = monotonic_s
+        self._spoke_s = monotonic_s()
+        self._titles: Mapping[str, str] = {}
+        self._steps: dict[str, str] = {}  # operation -> step
+        self._step = ""
+        self._began: dict[str, float] = {}  # operation -> attended seconds at its intent or wait
+
+    def record(self, record: Record) -> None:
+        event = record.event
+        if isinstance(event, RolloutStarted):
+            self._titles = event.execution_plan.steps
+            self._steps = {op.id: op.step for op in event.execution_plan.operations}
+        if isinstance(event, OperationIntended | OperationAwaited):
+            self._began.setdefault(event.operation.id, record.attended_s)
+        said = sentence(event)
+        self._head(said.subject, f"{record.at:%H:%M:%S}")
+        self._say(f"{record.at:%H:%M:%S}", said, self._took(record))
+
+    def progress(self, progress: Progress) -> None:
+        now_s = self._monotonic_s()
+        if now_s - self._spoke_s < SIGN_OF_LIFE_S or progress.operation.startswith("guard/"):
+            return
+        self._spoke_s = now_s
+        text = one_line(progress.text) or "waiting"
+        waited = span(progress.waited_s)
+        self._printer.line(f"           … {progress.operation}  {text} (for {waited})", Style.FAINT)
+
+    def _head(self, operation: str, at: str) -> None:
+        step = self._steps.get(operation, "")
+        if step and step != self._step:
+            self._step = step
+            title = self._titles.get(step) or step
+            named = title if title == step else f"{step}: {title}"
+            self._printer.line(f"{at} {named}", Style.STRONG)
+
+    def _say(self, at: str, said: Sentence, took: str) -> None:
+        self._spoke_s = self._monotonic_s()
+        inset = "  " if said.subject else ""
+        subject = f"{one_line(said.subject)}  " if said.subject else ""
+        symbol = self._printer.paint(said.symbol, said.style)
+        text = self._printer.paint(one_line(said.text), Style.NONE if said.subject else said.style)
+        self._printer.raw(f"{at} {inset}{symbol} {subject}{text}{took}")
+        for detail in said.details:
+            self._printer.line(f"{' ' * len(at)} {inset}  {one_line(detail)}", Style.FAINT)
+
+    def _took(self, record: Record) -> str:
+        if not isinstance(record.event, OperationCompleted):
+            return ""
+        began = self._began.pop(record.event.operation, None)
+        return "" if began is None else f"  {span(max(0.0, record.attended_s - began))}"
