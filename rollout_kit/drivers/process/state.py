@@ -1,0 +1,167 @@
+"""The state folder: what is wanted of each resource, who has which role, how each change stands.
+
+    resources/<name>.json, .lock    what is wanted; held by the child that makes it so
+    roles/<name>.json, .lock        the process of a role, as it recorded itself
+    work/<key>/status.json, lock    one change or job; stdout, stderr, job.json of jobs
+    front/<node>.attached, .count   membership of each node, and what the front counts
+    logs/<role>.log
+
+Nothing in it is a secret: environments keep their `${env:NAME}` references.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from rollout_kit.drivers.process import processes, records, roles
+from rollout_kit.ports.infra import JobState, JobStatus
+
+if TYPE_CHECKING:
+    from rollout_kit.drivers.process.records import Desired, Job
+
+OUTPUT_AT_MOST = 64 * 1024
+_NAME_AT_MOST = 120
+_DETAIL_LINES = 8
+
+
+class StateFolder:
+    """Paths and files below one folder; readable by its owner alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self) -> None:
+        for name in ("resources", "roles", "work", "front", "logs"):
+            (self.root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def resource(self, name: str) -> Path:
+        return self.root / "resources" / f"{_file_name(name)}.json"
+
+    def role(self, name: str) -> str:
+        """The path of the role's files, without their endings."""
+        return str(self.root / "roles" / _file_name(name))
+
+    def log(self, role: str) -> str:
+        return str(self.root / "logs" / f"{_file_name(role)}.log")
+
+    def work(self, key: str) -> Path:
+        return self.root / "work" / _file_name(key)
+
+    def job_queue(self, name: str) -> str:
+        return str(self.root / "resources" / f"{_file_name(f'job/{name}')}.lock")
+
+    def desired(self, resource: str) -> Desired | None:
+        return cast("Desired | None", records.read(str(self.resource(resource))))
+
+    def resources(self) -> Iterator[Desired]:
+        for path in sorted((self.root / "resources").glob("*.json")):
+            yield cast("Desired", records.read(str(path)))
+
+    def want(self, resource: str, desired: Desired) -> None:
+        """Record what is wanted; on disk when this returns."""
+        text = json.dumps(desired, indent=1, ensure_ascii=False) + "\n"
+        records.replace_file(str(self.resource(resource)), text, durable=True)
+
+    def write_job(self, key: str, job: Job) -> None:
+        text = json.dumps(job, indent=1, ensure_ascii=False) + "\n"
+        records.replace_file(str(self.work(key) / "job.json"), text, durable=True)
+
+    def attached(self, node: str) -> bool:
+        """A node is attached until somebody detaches it."""
+        return records.read(self.membership(node) + ".attached") is not False
+
+    def set_attached(self, node: str, *, attached: bool) -> None:
+        self.create()
+        text = "true\n" if attached else "false\n"
+        records.replace_file(self.membership(node) + ".attached", text, durable=True)
+
+    def membership(self, node: str) -> str:
+        """The path of the node's files at the front, without their endings."""
+        return str(self.root / "front" / _file_name(node))
+
+    def connections(self, node: str) -> int | None:
+        """What the front counted last; None when it never did."""
+        value = records.read(self.membership(node) + ".count")
+        return cast("int | None", value)
+
+    def works(self) -> Iterator[Path]:
+        """The folders of all keys that were ever begun."""
+        return (self.root / "work").glob("*/")
+
+    def roles(self) -> Iterator[str]:
+        """All roles that were ever taken."""
+        return (str(path)[: -len(".lock")] for path in (self.root / "roles").glob("*.lock"))
+
+    def begin(self, key: str) -> int | None:
+        """The key's lock, to be handed to its child; None when one already runs under it."""
+        work = self.work(key)
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return roles.take(str(work / "lock"))
+
+    def forget(self, key: str) -> None:
+        """Remove what an earlier run under this key left."""
+        for name in ("status.json", "stdout", "stderr", "interrupted"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.work(key) / name).unlink()
+
+    def write_status(self, key: str, state: JobState, detail: str = "") -> None:
+        """Say how the key's work ended, for a child that could not or was not needed."""
+        record = {"state": state.value, "pid": 0, "start": "", "exit_status": None}
+        path = str(self.work(key) / "status.json")
+        records.write_flat(path, {**record, "detail": detail})
+
+    def end_supervisor(self, work: Path) -> None:
+        """SIGKILL to the child that works in this key's folder, if it has said who it is."""
+        record = records.read(str(work / "status.json"))
+        if record is not None:
+            processes.send(record["pid"], record["start"], processes.SIGKILL)
+
+    def status(self, key: str) -> JobStatus:
+        """How the key's work stands. Final words count only when nobody runs under it any more."""
+        work = self.work(key)
+        if not work.exists():
+            return JobStatus(state=JobState.UNKNOWN)
+        taken = roles.is_taken(str(work / "lock"))
+        record = records.read(str(work / "status.json"))
+        if record is None:
+            return JobStatus(state=JobState.QUEUED if taken else JobState.LOST)
+        state = JobState(record["state"])
+        if state in {JobState.QUEUED, JobState.RUNNING} and not taken:
+            state = JobState.LOST
+        return JobStatus(
+            state=state,
+            exit_status=record["exit_status"],
+            output=_tail(work / "stdout"),
+            detail=record["detail"] or _last_lines(_tail(work / "stderr")),
+        )
+
+
+def _file_name(name: str) -> str:
+    """A file name that differs exactly when the name differs."""
+    plain = quote(name, safe="@:=,+ ")
+    if not plain.strip("."):
+        plain = plain.replace(".", "%2E")
+    if len(plain) <= _NAME_AT_MOST:
+        return plain
+    return f"{plain[:_NAME_AT_MOST]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _tail(path: Path) -> str:
+    """The last 64 KiB."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - OUTPUT_AT_MOST))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.splitlines()[-_DETAIL_LINES:])

@@ -1,0 +1,147 @@
+"""The child that carries out one change, detached from whoever began it.
+
+It holds the lock of its key from before its first line until its end: a key whose lock is free and
+whose status is not final is lost. `settle` makes a resource what the state folder says; `job` runs
+a program to its end and records its exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from rollout_kit.drivers.process import launcher, processes, records, roles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rollout_kit.drivers.process.records import Desired, Job
+
+KILLED_WITHIN_S = 5.0
+_LOOK_S = 0.05
+_ATTEMPTS = 3
+
+
+def main(argv: list[str]) -> None:
+    """`settle WORK LOCK DESIRED KEY` or `job WORK LOCK`. WORK: folder of the key; LOCK: inherited."""
+    act, work, lock, *rest = argv
+    os.set_inheritable(int(lock), False)
+    status = _Status(work)
+    status.write("queued")
+    try:
+        if act == "settle":
+            _settle(status, *rest)
+        else:
+            _run(status, work)
+    except Exception as error:  # noqa: BLE001 - its status is all that anybody will ever see
+        status.write("failed", detail=f"{type(error).__name__}: {error}")
+
+
+class _Status:
+    """The file in which the key's owner says how far it is."""
+
+    def __init__(self, work: str) -> None:
+        self._path = work + "/status.json"
+        self._pid = os.getpid()
+        self._start = processes.started(self._pid)
+
+    def write(self, state: str, *, exit_status: int | None = None, detail: str = "") -> None:
+        record: dict[str, str | int | None] = {
+            "state": state,
+            "pid": self._pid,
+            "start": self._start,
+            "exit_status": exit_status,
+            "detail": detail,
+        }
+        records.write_flat(self._path, record)
+
+
+def _settle(status: _Status, path: str, key: str) -> None:
+    roles.take(path.removesuffix(".json") + ".lock", within_s=None)
+    status.write("running")
+    problem = ""
+    for _ in range(_ATTEMPTS):
+        desired: Desired = records.read(path)
+        if desired["key"] != key:
+            problem = f"another change came: {desired['key']}"
+            break
+        problem = _stop_what_differs(desired, path) or _start_what_lacks(desired, path)
+        if not problem:
+            break
+    status.write("failed" if problem else "succeeded", detail=problem)
+
+
+def _stop_what_differs(desired: Desired, path: str) -> str:
+    """SIGTERM to all at once, SIGKILL to the rest after the grace. Gives what went wrong."""
+    begun = time.monotonic()
+    asked: set[int] = set()
+    while leaving := _leaving(desired):
+        for holder in leaving:
+            if holder.pid not in asked and holder.pid:
+                asked.add(holder.pid)
+                _ask_to_end(holder)
+        waited_s = time.monotonic() - begun - desired["grace_s"]
+        if waited_s > KILLED_WITHIN_S:
+            return f"process {leaving[0].pid} does not end, not even when killed"
+        if waited_s > 0:
+            for holder in leaving:
+                processes.send_group(holder.pid, holder.start, processes.SIGKILL)
+        _wait_for(leaving[0])
+        if records.read(path)["key"] != desired["key"]:
+            return "another change came"
+    return ""
+
+
+def _leaving(desired: Desired) -> list[roles.Holder]:
+    """Who has a role that is to be empty or to run something else."""
+    found = []
+    for place in desired["places"]:
+        holder = roles.holder(place["role"])
+        launch = place["launch"]
+        right = launch is not None and holder is not None and holder.digest == launch["digest"]
+        if holder is not None and not (right and holder.alive):
+            found.append(holder)
+    return found
+
+
+def _ask_to_end(holder: roles.Holder) -> None:
+    if holder.alive:
+        processes.send(holder.pid, holder.start, processes.SIGTERM)
+    else:
+        processes.send_group(holder.pid, holder.start, processes.SIGTERM)
+
+
+def _wait_for(holder: roles.Holder) -> None:
+    """A moment at most: what is wanted may change meanwhile."""
+    if holder.alive:
+        processes.wait(holder.pid, holder.start, _LOOK_S)
+    else:
+        time.sleep(_LOOK_S / 5)
+
+
+def _start_what_lacks(desired: Desired, path: str) -> str:
+    """All at once. Gives what went wrong."""
+    pipes = [
+        (launch, launcher.fork(launch, path, None)[1])
+        for place in desired["places"]
+        if (launch := place["launch"]) is not None and roles.holder(place["role"]) is None
+    ]
+    told = [(launch, launcher.outcome(pipe)) for launch, pipe in pipes]
+    return "; ".join(f"{launch['argv'][0]}: {text}" for launch, text in told if text)
+
+
+def _run(status: _Status, work: str) -> None:
+    job: Job = records.read(work + "/job.json")
+    roles.take(job["queue"], within_s=None)
+    launch = job["places"][0]["launch"]
+    assert launch is not None
+    status.write("running")
+    # An earlier supervisor may have died and left its program running: never two at once.
+    while (holder := roles.holder(launch["role"])) is not None:
+        _wait_for(holder)
+    pid, pipe = launcher.fork(launch, work + "/job.json", (work + "/stdout", work + "/stderr"))
+    problem = launcher.outcome(pipe)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if problem:
+        status.write("failed", detail=f"{launch['argv'][0]}: {problem}")
+    else:
+        status.write("succeeded" if code == 0 else "failed", exit_status=code)
