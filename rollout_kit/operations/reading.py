@@ -24,6 +24,9 @@ SUPPORTERS = "workers.active_workers_supporting_required"
 OVERDUE = "schedules.max_overdue_ms"
 FIRES = "schedules.fires_total"
 ACTIVE = "schedules.active"
+SCHEDULES = "schedules"
+"""Key in `unread` for the figures of schedules."""
+NO_ADMIN = "operator metrics need an admin token"
 
 
 def merged(looks: Iterable[Seen], now_s: float) -> Seen:
@@ -124,7 +127,7 @@ def read_scheduler(readers: Readers, now_s: float, *, metrics: bool = True) -> S
     facts = spec_facts(lambda attribute: f"scheduler/{attribute}", spec)
     facts[SCHEDULER_RUNNING] = spec.why if isinstance(spec, Missing) else spec is not None
     schedules = _read_schedules(readers) if metrics else {}
-    asked = {"scheduler/spec": spec, "scheduler/processes": processes, "schedules": schedules}
+    asked = {"scheduler/spec": spec, "scheduler/processes": processes, SCHEDULES: schedules}
     unread = {key: item.reason for key, item in asked.items() if isinstance(item, Missing)}
     values = {} if isinstance(schedules, Missing) else schedules
     numbers = SchedulerNumbers(
@@ -232,7 +235,7 @@ def _node_numbers(
 def _read_schedules(readers: Readers) -> dict[str, int] | Missing:
     """Schedule figures over every namespace of the scope; one that lacks a count is no answer."""
     if not readers.engine.has_admin():
-        return Missing(why=Absent.NOT_READ, reason="operator metrics need an admin token")
+        return Missing(why=Absent.NOT_READ, reason=NO_ADMIN)
     most: dict[str, int] = {OVERDUE: 0, FIRES: 0, ACTIVE: 0}
     for namespace in readers.scope.namespaces:
         metrics = _metrics(readers, namespace)

@@ -8,21 +8,37 @@ from rollout_kit.operations.api import OperationKind
 from rollout_kit.operations.kinds.attach_node import AttachNode
 from rollout_kit.operations.kinds.await_approval import AwaitApproval
 from rollout_kit.operations.kinds.await_node import AwaitNode
+from rollout_kit.operations.kinds.await_nodes import AwaitNodes
+from rollout_kit.operations.kinds.await_scheduler import AwaitScheduler
 from rollout_kit.operations.kinds.bake import Bake
+from rollout_kit.operations.kinds.check_ledger import CheckLedger
+from rollout_kit.operations.kinds.check_skew import CheckSkew
 from rollout_kit.operations.kinds.detach_node import DetachNode
 from rollout_kit.operations.kinds.judge_gate import JudgeGate
+from rollout_kit.operations.kinds.replace_maintenance import ReplaceMaintenance
 from rollout_kit.operations.kinds.replace_node import ReplaceNodeKind
+from rollout_kit.operations.kinds.run_bootstrap import RunBootstrap
 from rollout_kit.operations.kinds.run_command import RunCommandKind
+from rollout_kit.operations.kinds.start_scheduler import StartScheduler
+from rollout_kit.operations.kinds.stop_scheduler import StopScheduler
 
 _ALL: tuple[OperationKind, ...] = (
     AttachNode(),
     AwaitApproval(),
     AwaitNode(),
+    AwaitNodes(),
+    AwaitScheduler(),
     Bake(),
+    CheckLedger(),
+    CheckSkew(),
     DetachNode(),
     JudgeGate(),
+    ReplaceMaintenance(),
     ReplaceNodeKind(),
+    RunBootstrap(),
     RunCommandKind(),
+    StartScheduler(),
+    StopScheduler(),
 )
 
 KINDS: Mapping[str, OperationKind] = {kind.kind: kind for kind in _ALL}

@@ -17,10 +17,10 @@ from rollout_kit.model.observation import (
     Observation,
     show,
 )
-from rollout_kit.model.operation import Done, Failed, Verification, Waiting
+from rollout_kit.model.operation import Done, Failed, NeedsPerson, Operation, Verification, Waiting
 from rollout_kit.model.situation import JobNumbers, Situation
 from rollout_kit.operations.api import Context, Readers, Seen
-from rollout_kit.operations.asking import Missing, ask, ask_driver
+from rollout_kit.operations.asking import CANNOT, Missing, ask, ask_driver
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.work import numbers_of
 from rollout_kit.ports.infra import Answers, InfraReader, JobState, JobStatus
@@ -33,6 +33,16 @@ LEDGER_JOB = "migrate-status"
 _ROW = re.compile(r"^(?P<name>[\w.\-/]+)\s.*\b(?P<state>Ran|Pending)$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOTHING = re.compile(r"\b(No pending migrations|Nothing to migrate)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaArguments:
+    """Of the bootstrap job and of asking the ledger. `before`: ahead of the job, to stop at anything."""
+
+    target: str
+    revision: str
+    image: str
+    before: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +141,20 @@ def schema_ready(revision: str | None, observation: Observation, ctx: Context) -
         " a process started now could miss tables that it needs",
         hint="put a `bootstrap` step before this one",
     )
+
+
+def driver_must_answer(fact: str, op: Operation, seen: Seen, ctx: Context) -> Verification:
+    """No job is begun before the driver says whether one ran or runs; or a person runs it by hand."""
+    found = seen.observation.get(fact)
+    if not isinstance(found, Absent):
+        return Done()
+    reason = seen.situation.unread.get(fact, "it was not asked")
+    if reason.startswith(CANNOT):
+        return NeedsPerson(
+            reason=f"{reason}: only a person can run this job and say how it ended",
+            hint=f"run it by hand, then `rollout-kit approve {op.id} --because …`",
+        )
+    return Waiting(retry_after_s=pace(ctx), progress=f"the driver must say: {reason}")
 
 
 def _answered(status: JobStatus | Missing) -> bool:

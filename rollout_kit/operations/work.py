@@ -9,6 +9,8 @@ from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.pace import pace
 from rollout_kit.ports.infra import JobState, JobStatus
 
+LAST_LINES = 5
+
 
 def read_work(op: Operation, readers: Readers) -> Situation:
     """The work of the present attempt, under the operation's id in `jobs`; nothing before one."""
@@ -21,9 +23,9 @@ def read_work(op: Operation, readers: Readers) -> Situation:
 
 
 def numbers_of(status: JobStatus) -> JobNumbers:
-    return JobNumbers(
-        state=status.state.value, detail=status.detail, exit_status=status.exit_status
-    )
+    """Its state; `detail` are the last lines it wrote, to standard output where the other is empty."""
+    detail = status.detail or "\n".join(status.output.splitlines()[-LAST_LINES:])
+    return JobNumbers(state=status.state.value, detail=detail, exit_status=status.exit_status)
 
 
 def work_lost(op: Operation, situation: Situation) -> bool:
