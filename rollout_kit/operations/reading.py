@@ -16,6 +16,7 @@ from rollout_kit.model.observation import (
 from rollout_kit.model.situation import NodeNumbers, SchedulerNumbers, Situation
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask, ask_driver, unless_missing
+from rollout_kit.operations.schema import read_bootstrap as read_bootstrap  # noqa: PLC0414
 from rollout_kit.operations.specs import spec_facts
 from rollout_kit.ports.engine import ClusterInfo, OperatorMetrics, Readiness
 from rollout_kit.ports.infra import Answers, LiveProcess, ProcessSpec

@@ -8,7 +8,7 @@ to target and revision, not to a rollout: what one rollout proved, the next one 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout_kit.model.observation import (
     BOOTSTRAP_REVISION,
@@ -163,9 +163,4 @@ def _answered(status: JobStatus | Missing) -> bool:
 
 def _ledger_numbers(status: JobStatus) -> JobNumbers:
     pending = pending_migrations(status.output) if status.state is JobState.SUCCEEDED else None
-    return JobNumbers(
-        state=status.state.value,
-        detail=status.detail,
-        exit_status=status.exit_status,
-        pending_migrations=pending,
-    )
+    return replace(numbers_of(status), pending_migrations=pending)

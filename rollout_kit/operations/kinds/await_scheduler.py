@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rollout_kit.model import codec
 from rollout_kit.model.duration import span
@@ -112,4 +113,4 @@ def _fired(history: Sequence[Seen]) -> int:
     totals = [
         total for look in history if (total := numbers(look.situation).fires_total) is not None
     ]
-    return sum(max(0, later - earlier) for earlier, later in zip(totals, totals[1:], strict=False))
+    return sum(max(0, later - earlier) for earlier, later in pairwise(totals))
