@@ -1,0 +1,164 @@
+"""Bring a cohort's workers up, or to another number. That they are there is awaited separately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rollout_kit.model import codec
+from rollout_kit.model.observation import Absent, Facts, FactValue, Observation, cohort_fact
+from rollout_kit.model.operation import (
+    Change,
+    ChangeKind,
+    Compensation,
+    Done,
+    Operation,
+    Undo,
+    Verification,
+    Waiting,
+)
+from rollout_kit.model.situation import Situation
+from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.cohort_acts import (
+    DeployCohortArguments,
+    back_to_life,
+    retire,
+    undo_operation,
+)
+from rollout_kit.operations.cohort_change import silent, touched, unseen
+from rollout_kit.operations.pace import pace
+from rollout_kit.operations.queues import read_queue
+from rollout_kit.operations.starts import selected_on
+from rollout_kit.operations.work import read_work, unfinished, work_lost
+from rollout_kit.ports.infra import CohortSpec, SetCohort
+
+USUALLY_S = 15.0
+
+
+class DeployCohort:
+    kind = "deploy_cohort"
+
+    def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        cohort = _arguments(op).cohort
+        seen = read_queue(cohort.queue, readers, now_s, (cohort,))
+        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+
+    def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
+        args = _arguments(op)
+        blocked = silent(observation, args.cohort, "image", "replicas")
+        if blocked:
+            return blocked
+        if _is_there(args, observation) and not work_lost(op, situation):
+            sentence = f"{args.cohort.label} is deployed as {args.image}"
+            return Change(kind=ChangeKind.NO_OP, sentence=sentence)
+        refused = _refused(args, observation)
+        if refused:
+            return refused
+        had = observation.cohort(args.cohort, "replicas")
+        change = f"from {had} to {args.replicas}" if _runs(had) else f"{args.replicas}"
+        return Change(
+            kind=ChangeKind.UPDATE,
+            sentence=f"run {change} workers of {args.cohort.label} ({args.image})",
+            details=touched(situation, args.cohort),
+            estimate_s=USUALLY_S,
+            not_judged=unseen(observation, args.cohort, "image", "replicas"),
+        )
+
+    def touches(self, op: Operation) -> tuple[str, ...]:
+        cohort = _arguments(op).cohort
+        return tuple(
+            cohort_fact(cohort, name)
+            for name in ("image", "replicas", "autoscaled", "drain_intent", "selected")
+        )
+
+    def relies_on(self, op: Operation) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def expect(self, op: Operation, observation: Observation) -> Observation:
+        args = _arguments(op)
+        facts: dict[str, FactValue] = {
+            cohort_fact(args.cohort, "image"): args.image,
+            cohort_fact(args.cohort, "replicas"): args.replicas,
+        }
+        if not isinstance(observation.cohort(args.cohort, "drain_intent"), str):
+            # Its first registration makes the row.
+            facts[cohort_fact(args.cohort, "drain_intent")] = "active"
+        return observation.with_facts(facts)
+
+    def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:
+        """What runs now has to be known, or nobody could put it back."""
+        missing = unseen(seen.observation, _arguments(op).cohort, "image", "replicas")
+        if missing:
+            progress = f"the driver must say what runs now: {', '.join(missing)}"
+            return Waiting(retry_after_s=pace(ctx), progress=progress)
+        return Done()
+
+    def apply(self, op: Operation, key: str, writers: Writers) -> None:
+        args = _arguments(op)
+        now = writers.infra.cohort_specs().get(args.cohort)
+        spec = CohortSpec(image=args.image, replicas=args.replicas)
+        if now is not None:
+            spec = replace(now, image=args.image, replicas=args.replicas)
+        writers.infra.begin(key, SetCohort(cohort=args.cohort, spec=spec))
+
+    def verify(self, op: Operation, history: Sequence[Seen], ctx: Context) -> Verification:
+        args, seen = _arguments(op), history[-1]
+        waiting = unfinished(op, seen.situation, ctx)
+        if waiting is not None:
+            return waiting
+        if _is_there(args, seen.observation):
+            return Done(sentence=f"{args.replicas} workers of {args.cohort.label} are to run")
+        progress = f"the driver does not record {args.image} for {args.cohort.label} yet"
+        return Waiting(retry_after_s=pace(ctx), progress=progress)
+
+    def compensate(self, op: Operation, before: Facts) -> Compensation:
+        """What ran before gets its image and number back; what did not run is retired."""
+        args = _arguments(op)
+        had = before.get(cohort_fact(args.cohort, "replicas"))
+        if not isinstance(had, int) or had < 1:
+            return Undo(retire=retire(op, args, before))
+        if had > args.replicas:
+            return Undo(restore=back_to_life(op, args, before))
+        image = before.get(cohort_fact(args.cohort, "image"))
+        less = replace(args, image=image if isinstance(image, str) else args.image, replicas=had)
+        because = f"{args.cohort.label} had {had} workers before"
+        return Undo(retire=(undo_operation(op, "deploy_cohort", less, because),))
+
+
+def _is_there(args: DeployCohortArguments, observation: Observation) -> bool:
+    if observation.cohort(args.cohort, "image") != args.image:
+        return False
+    if observation.cohort(args.cohort, "autoscaled") is True:
+        return True  # how many is the autoscaler's to say
+    return observation.cohort(args.cohort, "replicas") == args.replicas
+
+
+def _refused(args: DeployCohortArguments, observation: Observation) -> Change | None:
+    image = observation.cohort(args.cohort, "image")
+    if isinstance(image, str) and image != args.image:
+        return Change(
+            kind=ChangeKind.BLOCKED,
+            sentence=(
+                f"{args.cohort.label} runs {image}, and {args.image} would run under the same build id:"
+                " open runs would be replayed by code that did not start them"
+            ),
+            hint="give the rebuild its own build id, and let it declare `serves` for the old one",
+        )
+    if args.beside and selected_on(observation, args.cohort.queue) is None:
+        return Change(
+            kind=ChangeKind.BLOCKED,
+            sentence=(
+                f"nothing is selected on {args.cohort.task_queue}: with a second cohort beside the"
+                " current one, new runs would be pinned to nobody (rule 11)"
+            ),
+            hint="promote the current build first",
+        )
+    return None
+
+
+def _runs(replicas: FactValue) -> bool:
+    return isinstance(replicas, int) and not isinstance(replicas, Absent) and replicas > 0
+
+
+def _arguments(op: Operation) -> DeployCohortArguments:
+    return codec.from_json(DeployCohortArguments, op.arguments)
