@@ -11,6 +11,7 @@ from rollout_kit.policy.find import packs_beside, packs_in
 from rollout_kit.policy.read import load_schema, read_pack
 
 ROOT = Path(__file__).parents[2]
+FREEZE = "{id: a, freeze: {time_zone: %s, windows: [%s]}}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "policies").glob("*.yaml")), ids=lambda p: p.stem)
@@ -38,19 +39,19 @@ def test_the_schema_is_a_schema() -> None:
             '"1:00" is not a time of day',
         ),
         (
-            '{id: a, freeze: {time_zone: Europe/Berlim, windows: [{days: [mon], from: "01:00", to: "02:00"}]}}',
+            FREEZE % ("Europe/Berlim", '{days: [mon], from: "01:00", to: "02:00"}'),
             4,
             33,
             '"Europe/Berlim" is no time zone',
         ),
         (
-            '{id: a, freeze: {time_zone: UTC, windows: [{from: "2026-02-30T00:00", to: "2026-03-02T00:00"}]}}',
+            FREEZE % ("UTC", '{from: "2026-02-30T00:00", to: "2026-03-02T00:00"}'),
             4,
             48,
             "no day of the calendar",
         ),
         (
-            '{id: a, freeze: {time_zone: UTC, windows: [{from: "2026-03-03T00:00", to: "2026-03-02T00:00"}]}}',
+            FREEZE % ("UTC", '{from: "2026-03-03T00:00", to: "2026-03-02T00:00"}'),
             4,
             79,
             "is not after",
@@ -72,7 +73,8 @@ def test_what_is_wrong_is_told_at_its_place(rule: str, line: int, col: int, says
 
 
 def test_two_rules_do_not_share_a_name() -> None:
-    text = "version: 1\nname: p\nrules:\n  - {id: a, nodes_out_at_most: 1}\n  - {id: a, allowed_targets: [x]}\n"
+    rules = "  - {id: a, nodes_out_at_most: 1}\n  - {id: a, allowed_targets: [x]}\n"
+    text = f"version: 1\nname: p\nrules:\n{rules}"
     (found,) = read_pack(text, file="p.yaml").diagnostics
     assert (found.line, found.col) == (5, 10)
 
