@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rollout_kit.ports.errors import Incompatible, OutsideError, Trouble
 from rollout_kit.transport import json_body, statuses
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
+Explain: TypeAlias = Callable[[int, Mapping[str, Any]], OutsideError | None]
+"""What an error answer (status, body) means to this caller; None leaves it to the general table."""
 OK = frozenset({200})
 ATTEMPTS = 3
 REMEMBERED = 256
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
+
+
+def nothing_more(status: int, body: Mapping[str, Any]) -> OutsideError | None:  # noqa: ARG001
+    """An `Explain` that leaves every error to the general table."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,20 @@ class Reply:
 
     status: int
     body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How one request is asked: statuses that are data, tries, seconds (None: the client's own).
+
+    `remember`: give the last result again when the body is equal to the last one of its address.
+    """
+
+    accept: frozenset[int] = OK
+    attempts: int = ATTEMPTS
+    budget_s: float | None = None
+    remember: bool = True
+    explain: Explain = nothing_more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,39 +83,39 @@ class JsonClient:
         self,
         request: Request,
         decode: Callable[[Reply], T],
-        *,
-        accept: frozenset[int] = OK,
-        attempts: int = ATTEMPTS,
-        budget_s: float | None = None,
-        remember: bool = True,
+        terms: Terms = Terms(),
     ) -> T:
         """Ask, again while the trouble looks passing and the budget lasts, and decode.
 
         `decode` must depend on its argument and the request's address alone: a body equal to the
-        last one of its address is not parsed again, its result is given once more (`remember`).
+        last one of its address is not parsed again, its result is given once more.
 
         Raises:
             InFlight: the answer is still under way when the budget is over.
             OutsideError: no answer, or not the one of the contract.
         """
-        granted_s = self.patience.budget_s if budget_s is None else budget_s
+        granted_s = self.patience.budget_s if terms.budget_s is None else terms.budget_s
         deadline_s = self.patience.monotonic_s() + granted_s
 
         def attempt() -> T:
             left_s = max(0.05, deadline_s - self.patience.monotonic_s())
             response = self.flights.read(self.exchange, request, left_s)
-            return self._decoded(request, response, decode, accept, remember)
+            _judge(request, response, terms)
+            return (
+                self._decoded(request, response, decode)
+                if terms.remember
+                else _decode(request, response, decode)
+            )
 
-        if attempts == 1:
+        if terms.attempts == 1:
             return attempt()
-        return self._retrying(attempt, attempts, deadline_s)
+        return self._retrying(attempt, terms.attempts, deadline_s)
 
     def write(
         self,
         request: Request,
         decode: Callable[[Reply], T],
-        *,
-        accept: frozenset[int] = OK,
+        terms: Terms = Terms(),
     ) -> T:
         """Send once and decode.
 
@@ -103,24 +124,15 @@ class JsonClient:
             Incompatible: an answer outside the contract.
         """
         response = self.flights.write(self.exchange, request, self.patience.budget_s)
-        return self._decoded(request, response, decode, accept, remember=False)
+        _judge(request, response, terms)
+        return _decode(request, response, decode)
 
     def each(self, calls: Iterable[Callable[[], None]], width: int) -> None:
         """Run calls, `width` at a time."""
         self.flights.each(calls, width)
 
-    def _decoded(
-        self,
-        request: Request,
-        response: Response,
-        decode: Callable[[Reply], T],
-        accept: frozenset[int],
-        remember: bool,
-    ) -> T:
-        if response.status not in accept:
-            raise statuses.failure(request, response)
-        if not remember:
-            return _decode(request, response, decode)
+    def _decoded(self, request: Request, response: Response, decode: Callable[[Reply], T]) -> T:
+        """The result of the last equal body of this address, or a new one."""
         key = (request.url, request.header("X-Namespace"))
         last = self._last.get(key)
         if last and last[:2] == (response.status, response.body):
@@ -155,6 +167,14 @@ class JsonClient:
         return policy(attempt)
 
 
+def _judge(request: Request, response: Response, terms: Terms) -> None:
+    if response.status in terms.accept:
+        return
+    body = json_body.lenient(response)
+    found = terms.explain(response.status, body if isinstance(body, dict) else {})
+    raise found or statuses.failure(request, response)
+
+
 def _decode(request: Request, response: Response, decode: Callable[[Reply], T]) -> T:
     body = json_body.parse(request, response)
     try:
@@ -167,7 +187,9 @@ def _decode(request: Request, response: Response, decode: Callable[[Reply], T]) 
 def _malformed(request: Request, error: Malformed) -> OutsideError:
     return Incompatible(
         f"{request.label}: {error.where} is {error.found}, the contract has {error.wanted}",
-        why="What is missing is never taken for zero, and nothing is decided on a guess.",
+        why="What is missing is never taken for zero, and nothing is decided on a guess."
+        if request.method == "GET"
+        else "Whether the request took effect cannot be told from such an answer.",
         hint="compare the server's release with those that this tool supports",
         trouble=Trouble.INCOMPATIBLE,
     )

@@ -19,6 +19,8 @@ from rollout_kit.transport.messages import READ_TIMEOUT_S, Exchange, Request, Re
 
 LOOK_S = 0.1
 """How often a wait looks whether it was interrupted."""
+JOINED_S = 0.5
+"""How long who joins a read waits: the first to ask has waited his full budget already."""
 THREADS_AT_MOST = 48
 
 
@@ -94,8 +96,10 @@ class ThreadFlights:
 
     def read(self, exchange: Exchange, request: Request, budget_s: float) -> Response:
         key = (request.url, request.header("X-Namespace"))
-        flight = self._join(key) or self._start(exchange, request, key)
-        if self._wait(flight, budget_s):
+        flight = self._join(key)
+        wait_s = min(budget_s, JOINED_S) if flight else budget_s
+        flight = flight or self._start(exchange, request, key)
+        if self._wait(flight, wait_s):
             self._forget(key, flight)
             return flight.result()
         age_s = self._monotonic_s() - flight.began_s

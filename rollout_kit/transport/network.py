@@ -119,7 +119,7 @@ def _plain_headers(request: Request) -> dict[str, str]:
                 "is not allowed in a header",
                 why="Most often a line end or a space was copied along with a token.",
                 hint=f"look at the variable that holds the {request.credential or name} value",
-                trouble=Trouble.AUTH,
+                trouble=Trouble.AUTH if isinstance(value, Secret) else Trouble.OTHER,
             )
         plain[name] = text
     return plain

@@ -17,7 +17,7 @@ from rollout_kit.ports.errors import (
     Trouble,
     Unavailable,
 )
-from rollout_kit.transport.client import JsonClient, Patience, Reply
+from rollout_kit.transport.client import JsonClient, Patience, Reply, Terms
 from rollout_kit.transport.flights import InlineFlights
 from rollout_kit.transport.messages import Request
 from rollout_kit.transport.network import NetworkExchange
@@ -349,7 +349,7 @@ def test_an_address_never_shows_its_password(exchange: NetworkExchange, url: str
 def test_a_status_that_the_caller_accepts_is_data(exchange: NetworkExchange) -> None:
     with serving(says("503 Service Unavailable", b'{"status": "not_ready"}')) as server:
         reply: Reply = client(exchange).read(
-            ask(server.url), lambda reply: reply, accept=frozenset({200, 503})
+            ask(server.url), lambda reply: reply, Terms(accept=frozenset({200, 503}))
         )
     assert (reply.status, reply.body) == (503, {"status": "not_ready"})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from rollout_kit.ports.errors import Incompatible, OutsideError, Refused, Unavailable
-from rollout_kit.transport.client import JsonClient, Patience, Reply
+from rollout_kit.transport.client import JsonClient, Patience, Reply, Terms
 from rollout_kit.transport.errors import Malformed
 from rollout_kit.transport.flights import InlineFlights
 from rollout_kit.transport.messages import Request, Response
@@ -85,14 +85,14 @@ def test_retry_after_beyond_the_budget_ends_the_call_at_once() -> None:
 def test_no_call_outlasts_five_seconds_however_slow_each_try_is() -> None:
     world = World(BAD, takes_s=2.2)
     with pytest.raises(Unavailable):
-        world.client().read(READ, lambda reply: reply, attempts=99)
+        world.client().read(READ, lambda reply: reply, Terms(attempts=99))
     assert world.now_s < 5.0
 
 
 def test_one_attempt_is_one_request() -> None:
     world = World(BAD)
     with pytest.raises(Unavailable):
-        world.client().read(READ, lambda reply: reply, attempts=1)
+        world.client().read(READ, lambda reply: reply, Terms(attempts=1))
     assert world.asked_at_s == [0.0]
 
 
@@ -134,7 +134,7 @@ def test_an_equal_body_with_another_status_is_another_answer() -> None:
     world = World(Response(status=503, body=b"{}"), good(b"{}"))
     client = world.client()
     both = frozenset({200, 503})
-    statuses = [client.read(READ, lambda reply: reply.status, accept=both) for _ in range(2)]
+    statuses = [client.read(READ, lambda reply: reply.status, Terms(accept=both)) for _ in range(2)]
     assert statuses == [503, 200]
 
 

@@ -63,6 +63,17 @@ def test_a_slow_read_is_joined_and_not_asked_twice(gate: Gate) -> None:
     assert gate.asked == 1
 
 
+def test_who_joins_a_read_waits_only_a_moment(gate: Gate) -> None:
+    """Else one frozen node would hold the whole loop for five seconds at every look."""
+    slow = flights()
+    with pytest.raises(InFlight):
+        slow.read(gate, READ, 0.01)
+    began = time.monotonic()
+    with pytest.raises(InFlight):
+        slow.read(gate, READ, 4.5)
+    assert time.monotonic() - began < 1.0
+
+
 def test_each_node_path_and_namespace_flies_alone(gate: Gate) -> None:
     slow = flights()
     others = [

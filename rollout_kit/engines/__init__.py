@@ -1,0 +1,1 @@
+"""Workflow servers, each an adapter of `ports.engine`."""
