@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from rollout_kit.emulator.model.settings import (
     Condition,
     FleetValidation,
     Generation,
+    Provenance,
     ServerSettings,
     Tokens,
 )
@@ -90,10 +92,16 @@ def _list(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
 
 
-def _provenance(env: Mapping[str, str]) -> str | None:
+def _provenance(env: Mapping[str, str]) -> Provenance | None:
+    """As told (source, ref and commit, blank between them), else made up from the image's release."""
     if not _flag(env, "DW_EXPOSE_PACKAGE_PROVENANCE", default=False):
         return None
-    return env.get("ROLLOUT_KIT_EMULATOR_PROVENANCE") or "durable-workflow/server@unknown"
+    told = (env.get("ROLLOUT_KIT_EMULATOR_PROVENANCE") or "").split()
+    if len(told) == 3:
+        return Provenance(source=told[0], ref=told[1], commit=told[2])
+    release = env.get("ROLLOUT_KIT_EMULATOR_IMAGE_VERSION") or env.get("APP_VERSION") or "unknown"
+    commit = hashlib.sha1(release.encode(), usedforsecurity=False).hexdigest()
+    return Provenance(source="durable-workflow/server", ref=f"v{release}", commit=commit)
 
 
 def _conditions(text: str | None) -> frozenset[Condition]:

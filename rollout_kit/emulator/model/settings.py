@@ -102,6 +102,15 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the engine's package came from: the one build identity that nobody sets by hand."""
+
+    source: str
+    ref: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """One process's configuration; what is `None` takes the generation's default."""
 
@@ -126,7 +135,7 @@ class ServerSettings:
     topology_shape: str = "standalone_server"
     process_class: str = "server_http_node"
     queue_wake: bool = True
-    provenance: str | None = None
+    provenance: Provenance | None = None
     worker_protocol: str | None = None
     conditions: frozenset[Condition] = frozenset()
     backend_address: str = "127.0.0.1:5432"

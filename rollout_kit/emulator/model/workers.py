@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_kit.emulator.model.cohorts import effective_status
-from rollout_kit.emulator.model.moments import carbon, whole_second
+from rollout_kit.emulator.model.moments import SECOND_US, carbon, whole_second
 from rollout_kit.emulator.model.records import (
     CompatibilityBeat,
+    Counter,
     Rollout,
     Task,
     TaskState,
@@ -16,6 +17,9 @@ from rollout_kit.emulator.model.records import (
 )
 from rollout_kit.emulator.model.settings import Generation, ServerSettings
 from rollout_kit.emulator.store import Rows, new_id, next_number
+
+_RETENTION = "retention_pass_us"
+_RETENTION_EVERY_US = 60 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,15 @@ def heartbeat(
     rows.put(renewed)
     beat(rows, renewed, now_us)
     return renewed
+
+
+def retention_due(rows: Rows, now_us: int) -> bool:
+    """Whether a heartbeat at this moment runs the small retention pass: one a minute does."""
+    latest = rows.get(Counter, _RETENTION)
+    if latest is not None and now_us - latest.value < _RETENTION_EVERY_US:
+        return False
+    rows.put(Counter(name=_RETENTION, value=now_us))
+    return True
 
 
 def beat(rows: Rows, worker: Worker, now_us: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from rollout_kit.emulator import manifests
 from rollout_kit.emulator.model import fleet, readiness, repair, topology
 from rollout_kit.emulator.model.moments import offset
@@ -74,12 +76,7 @@ def _cluster_info(call: Call) -> Response:
         "default_namespace": settings.default_namespace,
     }
     if settings.provenance is not None and call.role in (Role.ADMIN, None):
-        source, _, commit = settings.provenance.rpartition("@")
-        body["package_provenance"] = {
-            "source": source or "package",
-            "ref": settings.image_version,
-            "commit": commit,
-        }
+        body["package_provenance"] = asdict(settings.provenance)
     with call.read() as rows:
         diagnostics = call.request.query.get("include") == "diagnostics"
         if settings.generation is Generation.V0_2 or diagnostics:

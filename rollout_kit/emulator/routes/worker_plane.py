@@ -94,6 +94,7 @@ def _heartbeat(call: Call) -> Response:
         if worker is not None:
             slots = _slots(body.get("task_slots"))
             workers.heartbeat(rows, worker, call.now_us, task_slots=slots)
+        throttled = not workers.retention_due(rows, call.now_us)
         if call.settings.meets(Condition.ROLLOUT_TABLE_MISSING):
             raise ServerError
         if not ledger.rollout_table_ready(rows, call.settings.image_version):
@@ -104,7 +105,7 @@ def _heartbeat(call: Call) -> Response:
     shown: dict[str, object] = {
         "worker_id": worker.worker_id,
         "acknowledged": True,
-        "retention": {"throttled": False, **_PRUNED_NOTHING},
+        "retention": {"throttled": throttled, **_PRUNED_NOTHING},
     }
     if call.settings.generation is Generation.V2:
         shown |= {
