@@ -85,7 +85,7 @@ def _check_times(path: Path, condition: Mapping[str, object]) -> Iterator[Proble
     hold = duration(condition.get("for", "0s"))
     within = duration(condition.get("within", f"{DEFAULT_GATE_WITHIN_S}s"))
     interval = duration(condition.get("interval", f"{DEFAULT_INTERVAL_S}s"))
-    if hold is None or within is None or interval is None:
+    if hold is None or not within or interval is None:
         return
     if hold > within:
         yield Problem(

@@ -144,8 +144,9 @@ def _check_all_nodes(document: Mapping[str, object]) -> Iterator[Problem]:
     if not cutovers or any("order" not in step.arguments for step in cutovers):
         return
     named = {name_of(name) for step in cutovers for name in entries(step.arguments.get("order"))}
-    left = node_names(document) - named - {UNDECIDED}
-    if left and UNDECIDED not in named:
+    known = node_names(document)
+    left = known - named - {UNDECIDED}
+    if left and named and named <= known:
         yield Problem(
             path=(*cutovers[-1].path, "with", "order"),
             code=Code.UNKNOWN_NODE,

@@ -1,7 +1,7 @@
 """`${var:}` and `${env:}` into their values; in secret fields the references stay.
 
-A value that came from the environment never gets into a finding: who reads a message must not
-learn what the author of the plan only referred to.
+The value of a secret field never gets here, and no finding of this module shows what came from the
+environment: who reads a message must not learn what the author of the plan only referred to.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class _Substitution:
                 )
             elif variable.secret and not _ONE_REFERENCE.fullmatch(value):
                 detail = f'The value of the secret variable "{name}" is written out.'
-                self._open_secret(detail, variable.default_at)
+                self._open_secret(detail, None if name in given else variable.default_at)
                 value = None
             values[name] = value
         return values
@@ -235,7 +235,7 @@ class _Substitution:
             at=at,
         )
 
-    def _open_secret(self, detail: str, at: Position) -> None:
+    def _open_secret(self, detail: str, at: Position | None) -> None:
         self._report(
             Code.SECRET_IN_THE_OPEN,
             "Secret in the open",

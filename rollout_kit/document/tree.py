@@ -25,6 +25,8 @@ TEXT_AT_MOST = 2_000_000
 SCALAR_AT_MOST = 16_384
 ALIASES_AT_MOST = 64
 EXPANDED_AT_MOST = 10_000
+# A guard is switched `off`: to be a key of ours is the one thing that it can mean there.
+_WORDS_OF_THE_LANGUAGE = frozenset({"off"})
 
 
 def parse(text: str) -> tuple[Node | None, tuple[Finding, ...]]:
@@ -142,7 +144,7 @@ class _Builder:
             frame.key = (None, at)
             detail = "`<<` copies keys from elsewhere, so the file no longer says what it means."
             self._report(Code.MERGE_KEY, "Merge key", detail, hint="Write the keys out.", at=at)
-        elif not isinstance(value, str):
+        elif not isinstance(value, str) and text not in _WORDS_OF_THE_LANGUAGE:
             reads = value.because if isinstance(value, Surprise) else "it is no text"
             self._report(
                 Code.KEY_IS_NO_NAME,
@@ -210,7 +212,13 @@ class _Builder:
             f"A file may use {ALIASES_AT_MOST} aliases that stand for {EXPANDED_AT_MOST:,} values in"
             f" {DEPTH_AT_MOST} levels; beyond that nobody can read what it says."
         )
-        self._report(Code.ALIAS_BUDGET, "Too many aliases", detail, hint="Write it out, or use `vars`.", at=at)
+        self._report(
+            Code.ALIAS_BUDGET,
+            "Too many aliases",
+            detail,
+            hint="Write it out, or use `vars`.",
+            at=at,
+        )
 
     def _add(self, node: Node, anchor: str | None) -> None:
         if anchor:

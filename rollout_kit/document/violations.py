@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,7 @@ _TYPE_NAMES = {
     "integer": "a whole number",
 }
 _SHOWN_AT_MOST = 80
+_PASSWORD = re.compile(r"://[^/\s]*@")
 
 
 def violations(document: object, root: Node, schema: Mapping[str, object]) -> list[Finding]:
@@ -231,8 +233,11 @@ def _shown(root: Node, path: Path, instance: object) -> str:
         return "this"
     node = find(root, path)
     if isinstance(node, ScalarNode) and node.shown is not None:
-        return f'"{_cut(node.shown)}"'
-    return f'"{_cut(instance)}"' if isinstance(instance, str) else json.dumps(instance)
+        instance = node.shown
+    if isinstance(instance, str):
+        # A URL with a password in it is refused, but not repeated.
+        return "this" if _PASSWORD.search(instance) else f'"{_cut(instance)}"'
+    return json.dumps(instance)
 
 
 def _cut(text: str) -> str:
