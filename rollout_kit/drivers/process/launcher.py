@@ -7,7 +7,7 @@ any moment leaves either nothing or something that is found and counted.
 from __future__ import annotations
 
 import os
-from _signal import SIG_DFL, SIGPIPE, signal  # type: ignore[import-not-found]
+from _signal import SIG_DFL, SIGINT, SIGPIPE, signal  # type: ignore[import-not-found]
 
 from rollout_kit.drivers.process import processes, records, roles
 
@@ -53,6 +53,7 @@ def outcome(pipe: int) -> str:
 
 def _become(launch: Launch, wanted: str, streams: tuple[str, str] | None) -> None:
     os.setsid()
+    signal(SIGINT, SIG_DFL)  # Python's handler would only note it, and exec forget the note
     environment = _environment(launch)
     lock = roles.take(launch["role"] + ".lock", within_s=_ASKING_S)
     if lock is None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 OUTPUT_AT_MOST = 64 * 1024
 _NAME_AT_MOST = 120
 _DETAIL_LINES = 8
+_ASKING_S = 1.0
+_LOOK_S = 0.005
 
 
 class StateFolder:
@@ -102,7 +105,15 @@ class StateFolder:
         """The key's lock, to be handed to its child; None when one already runs under it."""
         work = self.work(key)
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return roles.take(str(work / "lock"))
+        deadline = time.monotonic() + _ASKING_S
+        while (lock := roles.take(str(work / "lock"))) is None:
+            # Whoever only looks holds the lock for a moment too; a child has said who it is.
+            record = records.read(str(work / "status.json"))
+            runs = record is not None and processes.runs(record["pid"], record["start"])
+            if runs or time.monotonic() > deadline:
+                return None
+            time.sleep(_LOOK_S)
+        return lock
 
     def forget(self, key: str) -> None:
         """Remove what an earlier run under this key left."""
@@ -129,11 +140,16 @@ class StateFolder:
             return JobStatus(state=JobState.UNKNOWN)
         taken = roles.is_taken(str(work / "lock"))
         record = records.read(str(work / "status.json"))
-        if record is None:
-            return JobStatus(state=JobState.QUEUED if taken else JobState.LOST)
-        state = JobState(record["state"])
-        if state in {JobState.QUEUED, JobState.RUNNING} and not taken:
+        state = JobState(record["state"]) if record else JobState.QUEUED
+        under_way = state in {JobState.QUEUED, JobState.RUNNING}
+        # Not taken, and yet not at its end: it may have begun between the two looks.
+        taken = taken or (under_way and roles.is_taken(str(work / "lock")))
+        if taken and not under_way:
+            state = JobState.RUNNING  # it has said so, and is about to give its lock back
+        elif under_way and not taken:
             state = JobState.LOST
+        if record is None:
+            return JobStatus(state=state)
         return JobStatus(
             state=state,
             exit_status=record["exit_status"],

@@ -34,6 +34,7 @@ def main(argv: list[str]) -> None:
             _run(status, work)
     except Exception as error:  # noqa: BLE001 - its status is all that anybody will ever see
         status.write("failed", detail=f"{type(error).__name__}: {error}")
+    os._exit(0)  # the key is free at once
 
 
 class _Status:
