@@ -9,7 +9,7 @@ from rollout_kit.model.operation import Operation
 from rollout_kit.operations.node_identity import NodeIdentity
 from rollout_kit.operations.pins import PinRules
 from rollout_kit.operations.rotation import Rotation
-from rollout_kit.operations.specs import changed
+from rollout_kit.operations.specs import changed, runs_something
 from rollout_kit.ports.infra import ProcessSpec
 
 
@@ -22,6 +22,7 @@ class DetachNodeArguments:
 class ReplaceNodeArguments:
     """`image=None` keeps the image; `marker` counts where `set_marker`. `spec` is all of it (undos).
 
+    `base`: what it ran when the plan was made; used where a lost change left nothing running.
     `revision`: of the schema that what starts needs. `shows`: attributes it is expected to show then.
     """
 
@@ -30,6 +31,7 @@ class ReplaceNodeArguments:
     set_marker: bool = False
     marker: str | None = None
     spec: ProcessSpec | None = None
+    base: ProcessSpec | None = None
     revision: str | None = None
     shows: dict[str, str | None] = field(default_factory=dict)
     pins: PinRules = field(default_factory=PinRules)
@@ -42,7 +44,8 @@ class ReplaceNodeArguments:
         """The spec that the node is to run."""
         if self.spec is not None:
             return self.spec
-        return changed(now, image=self.image, set_marker=self.set_marker, marker=self.marker)
+        before = now if runs_something(now) else (self.base or now)
+        return changed(before, image=self.image, set_marker=self.set_marker, marker=self.marker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,11 @@ def spec_facts(
     return {fact(name): value for name, value in zip(names, values, strict=True)}
 
 
+def runs_something(spec: ProcessSpec | None) -> bool:
+    """Whether it names an image: a driver shows none where a lost change left nothing running."""
+    return spec is not None and bool(spec.image)
+
+
 def changed(
     before: ProcessSpec, *, image: str | None, set_marker: bool, marker: str | None
 ) -> ProcessSpec:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollout_kit.planning.api import StepPlanner
+from rollout_kit.planning.steps.api_cutover import ApiCutoverPlanner
 from rollout_kit.planning.steps.approval import ApprovalPlanner
+from rollout_kit.planning.steps.bootstrap import BootstrapPlanner
 from rollout_kit.planning.steps.pause import PausePlanner
 from rollout_kit.planning.steps.run import RunPlanner
+from rollout_kit.planning.steps.scheduler_handover import SchedulerHandoverPlanner
 from rollout_kit.planning.steps.verify import VerifyPlanner
 
 _ALL: tuple[StepPlanner, ...] = (
+    ApiCutoverPlanner(),
     ApprovalPlanner(),
+    BootstrapPlanner(),
     PausePlanner(),
     RunPlanner(),
+    SchedulerHandoverPlanner(),
     VerifyPlanner(),
 )
 

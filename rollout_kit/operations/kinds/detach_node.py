@@ -26,6 +26,7 @@ from rollout_kit.operations.node_identity import identity_before
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_node, read_others
 from rollout_kit.operations.rotation import may_leave, why_not_ready
+from rollout_kit.operations.specs import parse, runs_something
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetAttached
 
@@ -52,7 +53,7 @@ class DetachNode:
         if attached is False and not work_lost(op, situation):
             return nothing_to_do(f"{node} is out of rotation")
         spec, version = observation.node(node, "spec_json"), observation.node(node, "version")
-        if isinstance(spec, Absent) and isinstance(version, Absent):
+        if not runs_something(parse(spec)) and isinstance(version, Absent):
             return Change(
                 kind=ChangeKind.BLOCKED,
                 sentence=f"nobody says what {node} runs now, so nothing could put it back",

@@ -21,6 +21,7 @@ from rollout_kit.model.operation import (
     Compensation,
     Done,
     Irreversible,
+    Keep,
     NeedsPerson,
     Operation,
     Undo,
@@ -35,24 +36,26 @@ from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_maintenance
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
-from rollout_kit.operations.specs import changed, digest, parse, spec_facts
+from rollout_kit.operations.specs import changed, digest, parse, runs_something, spec_facts
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import ProcessSpec, SetMaintenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceMaintenanceArguments:
-    """`image=None` keeps the image; `spec` is all of it (undos)."""
+    """`image=None` keeps the image; `spec` is all of it (undos); `base`: as in `ReplaceNodeArguments`."""
 
     name: str
     image: str | None = None
     spec: ProcessSpec | None = None
+    base: ProcessSpec | None = None
     revision: str | None = None
 
     def target(self, now: ProcessSpec) -> ProcessSpec:
         if self.spec is not None:
             return self.spec
-        return changed(now, image=self.image, set_marker=False, marker=None)
+        before = now if runs_something(now) else (self.base or now)
+        return changed(before, image=self.image, set_marker=False, marker=None)
 
 
 class ReplaceMaintenance:
@@ -138,6 +141,8 @@ class ReplaceMaintenance:
         spec = parse(_fact(Observation(facts=before), args.name, "spec_json"))
         if spec is None:
             return Irreversible(reason=f"nobody said what maintenance {args.name} ran before")
+        if not runs_something(spec):
+            return Keep(reason=f"nothing ran as maintenance {args.name} before")
         back = ReplaceMaintenanceArguments(name=args.name, spec=spec)
         return Undo(restore=(undoing(op, self.kind, back),))
 

@@ -20,6 +20,7 @@ from rollout_kit.model.operation import (
     Compensation,
     Done,
     Irreversible,
+    Keep,
     Operation,
     Undo,
     Verification,
@@ -34,7 +35,7 @@ from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_node
 from rollout_kit.operations.rotation import may_restart, why_not_ready
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
-from rollout_kit.operations.specs import digest, parse, spec_facts
+from rollout_kit.operations.specs import digest, parse, runs_something, spec_facts
 from rollout_kit.operations.supporters import may_carry, read_supporters
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import ProcessSpec, ReplaceNode
@@ -138,6 +139,8 @@ class ReplaceNodeKind:
         spec = parse(Observation(facts=before).node(args.node, "spec_json"))
         if spec is None:
             return Irreversible(reason=f"nobody said what {args.node} ran before")
+        if not runs_something(spec):
+            return Keep(reason=f"nothing ran as {args.node} before")
         identity = identity_before(args.node, before)
         back = ReplaceNodeArguments(
             rotation=args.rotation, spec=spec, shows=dict(identity.shows), pins=args.pins
