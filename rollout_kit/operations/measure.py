@@ -225,13 +225,18 @@ def _cohort(measure: CohortMeasure, cohort: CohortRef, seen: Seen) -> Sample:
 
 
 def _open_runs(cohort: CohortRef, seen: Seen) -> Sample:
-    """Open runs pinned to this build on any queue of the cohort's namespace: pins travel."""
+    """Open runs of the cohort's own queue that are pinned to its build."""
     listing = seen.situation.open_runs.get(cohort.namespace)
     if listing is None:
         return Sample(at_s=seen.at_s, value=None, detail=why_unread(cohort, seen))
-    found = sum(1 for run in listing.runs if run.described and run.pin == cohort.build_id)
+    pinned = pins.pinned_runs(seen.situation, cohort.build_id)
+    found = sum(1 for run in pinned if (run.namespace, run.task_queue) == _place(cohort))
     count = Count(at_least=found, complete=listing.complete)
     return _counted(count, cohort, seen, listing.progress)
+
+
+def _place(cohort: CohortRef) -> tuple[str, str]:
+    return cohort.namespace, cohort.task_queue
 
 
 def _plain(value: int | None, cohort: CohortRef, seen: Seen) -> Sample:
@@ -257,7 +262,9 @@ def _supporters(source: SupportersSource, seen: Seen, scope: Scope) -> Sample:
     ]
     unknown = pins.unmeasured_markers(seen.observation, seen.situation, scope)
     told = "; ".join(f"{item.holder}: {item.marker}" for item in found or unknown)
-    if not found and unknown:
-        detail = f"whether anybody serves it could not be measured: {told}"
-        return Sample(at_s=seen.at_s, value=None, detail=detail)
+    # Whoever serves it may be on a queue that was not read.
+    hidden = [f"{what}: {why}" for what, why in seen.situation.unread.items() if _hides(what)]
+    if (found and hidden) or (unknown and not found):
+        why = "; ".join((f"whether anybody serves {told} could not be measured", *hidden))
+        return Sample(at_s=seen.at_s, value=None, detail=why)
     return Sample(at_s=seen.at_s, value=float(len(found)), detail=told, partial=bool(unknown))

@@ -22,12 +22,11 @@ from rollout_kit.model.operation import (
     Verification,
     Waiting,
 )
-from rollout_kit.model.situation import JobNumbers, Situation
+from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
-from rollout_kit.ports.errors import InFlight, Unavailable
+from rollout_kit.operations.pace import pace
+from rollout_kit.operations.work import read_work
 from rollout_kit.ports.infra import JobState, RunCommand
-
-LOOK_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +59,7 @@ class RunCommandKind:
     kind = "run_command"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
-        jobs: dict[str, JobNumbers] = {}
-        unread: dict[str, str] = {}
-        if readers.key:
-            try:
-                status = readers.infra.work(readers.key)
-            except (InFlight, Unavailable) as error:
-                unread[op.id] = error.message
-            else:
-                jobs[op.id] = JobNumbers(
-                    state=status.state, detail=status.detail, exit_status=status.exit_status
-                )
-        situation = Situation(jobs=jobs, unread=unread)
-        return Seen(observation=Observation(), situation=situation, at_s=now_s)
+        return Seen(observation=Observation(), situation=read_work(op, readers), at_s=now_s)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:  # noqa: ARG002
         args = _arguments(op)
@@ -100,15 +87,14 @@ class RunCommandKind:
 
     def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:  # noqa: ARG002
         """A command that may already run is never started: first the driver has to answer."""
-        unread = seen.situation.unread.get(op.id)
-        if unread is not None:
-            return Waiting(retry_after_s=LOOK_AGAIN_S, progress=f"the driver must say: {unread}")
+        for reason in seen.situation.unread.values():
+            return Waiting(retry_after_s=pace(ctx), progress=f"the driver must say: {reason}")
         return Done()
 
     def apply(self, op: Operation, key: str, writers: Writers) -> None:
         writers.infra.begin(key, RunCommand(argv=_arguments(op).argv))
 
-    def verify(self, op: Operation, history: Sequence[Seen], ctx: Context) -> Verification:  # noqa: ARG002
+    def verify(self, op: Operation, history: Sequence[Seen], ctx: Context) -> Verification:
         args = _arguments(op)
         line = shlex.join(args.command)
         situation = history[-1].situation
@@ -131,7 +117,7 @@ class RunCommandKind:
                     " With `idempotent: true` or a `check` it would simply run again",
                 )
             case _:
-                return Waiting(retry_after_s=LOOK_AGAIN_S, progress=f"`{line}` runs")
+                return Waiting(retry_after_s=pace(ctx), progress=f"`{line}` runs")
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:  # noqa: ARG002
         args = _arguments(op)
