@@ -16,7 +16,10 @@ OPEN = "open"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeRunsArguments:
-    """`pinned`: the start names the build itself; else the marker of `node` pins it."""
+    """`pinned`: the start names the build itself; else the marker of `node` pins it.
+
+    `always`: they probe the end of a plan, so real runs that go the same way do not replace them.
+    """
 
     cohort: CohortRef
     workflow_type: str
@@ -24,6 +27,7 @@ class SmokeRunsArguments:
     run_timeout_s: int
     pinned: bool = True
     node: str | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,11 @@ from rollout_kit.document.plan import (
     PinnedRuns,
     RestoreStep,
     SchedulerHandoverStep,
+    SmokeStage,
     Step,
     StepKind,
     VerifyStep,
+    WorkerRelease,
 )
 from rollout_kit.model.gate import (
     Bound,
@@ -34,15 +36,20 @@ from rollout_kit.model.gate import (
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import BOOTSTRAP_REVISION, node_fact
 from rollout_kit.model.operation import Operation
+from rollout_kit.operations.pins import Routing, routing
+from rollout_kit.operations.smoke import SmokeRunsArguments
 from rollout_kit.operations.standing import NOT_IN_PLAN
+from rollout_kit.operations.starts import selected_on
 from rollout_kit.planning.api import Expansion, World
 from rollout_kit.planning.conditions import NONE, guard_specs, pins_that_decide_nothing
-from rollout_kit.planning.scope import cohort_in, queues_named
-from rollout_kit.planning.unit import after_unit, judge, part
+from rollout_kit.planning.scope import cohort_in, queue_of, queues_named
+from rollout_kit.planning.unit import after_unit, judge, operation, part
 
 WITHIN_S = 600.0
 OVERDUE_AT_MOST_S = 120.0
 OVERDUE = "schedules.max_overdue_ms"
+SMOKE_SLACK_S = 60.0
+NOTHING_TO_PROBE = "smoke: the plan changes nothing, so no run is started to probe it"
 NEEDS_ADMIN = "not judged: it reads operator metrics, and the plan has no credentials.admin"
 
 
