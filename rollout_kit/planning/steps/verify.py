@@ -15,11 +15,9 @@ from rollout_kit.document.plan import (
     PinnedRuns,
     RestoreStep,
     SchedulerHandoverStep,
-    SmokeStage,
     Step,
     StepKind,
     VerifyStep,
-    WorkerRelease,
 )
 from rollout_kit.model.gate import (
     Bound,
@@ -35,20 +33,16 @@ from rollout_kit.model.gate import (
 )
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import BOOTSTRAP_REVISION, node_fact
-from rollout_kit.model.operation import Operation
-from rollout_kit.operations.pins import Routing, routing
-from rollout_kit.operations.smoke import SmokeRunsArguments
 from rollout_kit.operations.standing import NOT_IN_PLAN
-from rollout_kit.operations.starts import selected_on
 from rollout_kit.planning.api import Expansion, World
 from rollout_kit.planning.conditions import NONE, guard_specs, pins_that_decide_nothing
-from rollout_kit.planning.scope import cohort_in, queue_of, queues_named
-from rollout_kit.planning.unit import after_unit, judge, operation, part
+from rollout_kit.planning.probe import probes
+from rollout_kit.planning.scope import cohort_in, queues_named
+from rollout_kit.planning.unit import after_unit, judge, part
 
 WITHIN_S = 600.0
 OVERDUE_AT_MOST_S = 120.0
 OVERDUE = "schedules.max_overdue_ms"
-SMOKE_SLACK_S = 60.0
 NOTHING_TO_PROBE = "smoke: the plan changes nothing, so no run is started to probe it"
 NEEDS_ADMIN = "not judged: it reads operator metrics, and the plan has no credentials.admin"
 
@@ -61,14 +55,14 @@ class VerifyPlanner:
         if step.gates:
             checks = after_unit(step, "", world, bake_s=0, follows=())
         else:
-            checks = tuple(
-                judge(step, part(row.name), row, world, follows=()) for row in _table(world)
-            )
-        return Expansion(operations=tuple(_of_plan(check) for check in checks))
-
-
-def _of_plan(check: Operation) -> Operation:
-    return replace(check, follows_plan=True)
+            rows = _table(world)
+            checks = tuple(judge(step, part(row.name), row, world, follows=()) for row in rows)
+        checks = tuple(replace(check, follows_plan=True) for check in checks)
+        if step.with_.smoke is None:
+            return Expansion(operations=checks)
+        if world.observation == world.live:
+            return Expansion(operations=checks, notes=(NOTHING_TO_PROBE,))
+        return Expansion(operations=(*probes(step, step.with_.smoke, world), *checks))
 
 
 def _table(world: World) -> Iterator[GateSpec]:
