@@ -1,1 +1,1 @@
-"""Adapters of `ports.infra`: what starts, stops and counts the processes of a fleet."""
+"""Adapters of `ports.infra`."""

@@ -18,6 +18,7 @@ from rollout_kit.operations.measure import observe_source, sample
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.planner import plan
+from rollout_kit.policy.evaluate import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +45,6 @@ class PreviewStep:
     @property
     def estimate_s(self) -> float:
         return sum(item.change.estimate_s for item in self.operations)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a policy says of this plan."""
-
-    rule: str
-    mandatory: bool
-    sentence: str
-    hint: str = ""
-    line: int = 0
-    column: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

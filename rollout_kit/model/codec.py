@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 TAG = "is"
@@ -45,14 +45,21 @@ def to_json(value: object) -> Any:
     raise CodecError(f"{type(value).__name__} has no JSON form")
 
 
-def from_json(kind: type[T] | Any, data: Any, where: str = "$") -> T:
+@overload
+def from_json(kind: type[T], data: Any, where: str = "$") -> T: ...
+
+
+@overload
+def from_json(kind: Any, data: Any, where: str = "$") -> Any: ...
+
+
+def from_json(kind: Any, data: Any, where: str = "$") -> Any:
     """Read `data` as `kind`.
 
     Raises:
         CodecError: names the place (`$.a.b[2]`) and what was found there.
     """
-    decoded: T = _decode(kind, data, where)
-    return decoded
+    return _decode(kind, data, where)
 
 
 def _decode(kind: Any, data: Any, where: str) -> Any:

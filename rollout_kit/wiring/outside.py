@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_kit.document.plan import PlanDocument
+from rollout_kit.document.plan import Infra, PlanDocument, SecretText, UnsetEnvironmentError
+from rollout_kit.drivers.absent import AbsentDriver
+from rollout_kit.engines.durable_workflow.engine import DurableWorkflowEngine
+from rollout_kit.metrics.http_json import HttpJsonMetrics
 from rollout_kit.operations.api import Readers, Writers
 from rollout_kit.planning.scope import scope_of
+from rollout_kit.ports.infra import Infra as InfraPort
+from rollout_kit.transport.client import JsonClient, Patience
+from rollout_kit.transport.flights import ThreadFlights
+from rollout_kit.transport.network import NetworkExchange
+from rollout_kit.transport.secret import Secret
 from rollout_kit.wiring.clock import SystemClock
+
+UNRESOLVED = "${env:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,52 @@ class Outside:
 def connect(
     document: PlanDocument, plan_folder: Path, environment: Mapping[str, str], clock: SystemClock
 ) -> Iterator[Outside]:
-    """Build engine, driver and metrics for this document; close them at the end."""
-    raise NotImplementedError
-    yield Outside(readers=Readers(scope=scope_of(document)), writers=Writers())
+    """Build engine, driver and metrics for this document; close them at the end.
+
+    Nothing is asked yet. An unset admin token or driver makes what it feeds "not read".
+    """
+    exchange = NetworkExchange(monotonic_s=clock.monotonic_s)
+    client = JsonClient(
+        exchange=exchange,
+        flights=ThreadFlights(interrupted=clock.interrupted, monotonic_s=clock.monotonic_s),
+        patience=Patience(monotonic_s=clock.monotonic_s, sleep=clock.sleep, jitter=random.random),
+    )
+    target = document.target
+    operator = _token(target.credentials.operator, environment)
+    engine = DurableWorkflowEngine(
+        url=target.url,
+        nodes={node.name: node.url for node in target.nodes},
+        operator=operator or Secret(""),
+        admin=_token(target.credentials.admin, environment),
+        client=client,
+        monotonic_s=clock.monotonic_s,
+    )
+    driver = _driver(document.infra, plan_folder, environment)
+    metrics = HttpJsonMetrics(client=client, environment=environment)
+    try:
+        yield Outside(
+            readers=Readers(engine=engine, infra=driver, metrics=metrics, scope=scope_of(document)),
+            writers=Writers(engine=engine, infra=driver),
+        )
+    finally:
+        exchange.close()
+
+
+def _token(secret: SecretText | None, environment: Mapping[str, str]) -> Secret | None:
+    if secret is None:
+        return None
+    try:
+        return Secret(secret.resolve(environment))
+    except UnsetEnvironmentError:
+        return None
+
+
+def _driver(infra: Infra | None, plan_folder: Path, environment: Mapping[str, str]) -> InfraPort:
+    """The plan's driver; a fleet file that is missing or wrong raises at once, with places."""
+    if infra is None or infra.fleet is None:
+        return AbsentDriver("the plan names no fleet")
+    if UNRESOLVED in infra.fleet:
+        return AbsentDriver(f"{infra.fleet} is not set")
+    from rollout_kit.drivers.process.driver import ProcessDriver
+
+    return ProcessDriver(plan_folder / infra.fleet, environment)
