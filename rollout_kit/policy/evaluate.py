@@ -17,8 +17,10 @@ from rollout_kit.document.plan import (
     ReadinessSource,
     Step,
 )
+from rollout_kit.model import codec
 from rollout_kit.model.execution_plan import ExecutionPlan
 from rollout_kit.model.gate import Bound
+from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArguments
 from rollout_kit.policy.pack import (
     AllowedTargets,
     Enforcement,
@@ -30,8 +32,6 @@ from rollout_kit.policy.pack import (
     Rule,
 )
 from rollout_kit.policy.windows import frozen_until
-
-DETACH, ATTACH = "detach_node", "attach_node"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +143,17 @@ def _nodes_out(body: NodesOut, execution_plan: ExecutionPlan) -> Iterator[_Objec
     allowed = body.of(total)
     out: set[str] = set()
     for operation in execution_plan.operations:
-        node = str(operation.arguments.get("node", ""))
-        if operation.kind == ATTACH:
-            out.discard(node)
-        if operation.kind != DETACH:
-            continue
-        out.add(node)
+        match operation.kind:
+            case "attach_node":
+                attach: AttachNodeArguments = codec.from_json(
+                    AttachNodeArguments, operation.arguments
+                )
+                out.discard(attach.rotation.node)
+            case "detach_node":
+                detach: DetachNodeArguments = codec.from_json(
+                    DetachNodeArguments, operation.arguments
+                )
+                out.add(detach.rotation.node)
         if len(out) > allowed:
             names = ", ".join(sorted(out))
             yield _Objection(

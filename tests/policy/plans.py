@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from rollout_kit.document.plan import PlanDocument
+from rollout_kit.model import codec
 from rollout_kit.model.execution_plan import ExecutionPlan, Scope
-from rollout_kit.model.operation import Operation
+from rollout_kit.model.operation import JsonValue, Operation
+from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArguments
+from rollout_kit.operations.node_identity import NodeIdentity
+from rollout_kit.operations.rotation import Rotation
 from rollout_kit.policy.evaluate import Finding, evaluate
 from rollout_kit.policy.pack import PolicyPack
 from rollout_kit.policy.read import read_pack
@@ -21,6 +25,16 @@ def document(*replacements: tuple[str, str]) -> PlanDocument:
     return found
 
 
+def arguments(act: str, node: str) -> dict[str, JsonValue]:
+    rotation = Rotation(node=node, others=())
+    identity = NodeIdentity(shows={})
+    given: object = DetachNodeArguments(rotation=rotation)
+    if act == "attach":
+        given = AttachNodeArguments(rotation=rotation, identity=identity)
+    found: dict[str, JsonValue] = codec.to_json(given)
+    return found
+
+
 def execution_plan(nodes: int = 2, acts: tuple[str, ...] = ()) -> ExecutionPlan:
     """`acts` as in `detach api-1`."""
     operations = tuple(
@@ -28,7 +42,7 @@ def execution_plan(nodes: int = 2, acts: tuple[str, ...] = ()) -> ExecutionPlan:
             id=f"api/{act.split()[1]}/{act.split()[0]}",
             kind=f"{act.split()[0]}_node",
             step="api",
-            arguments={"node": act.split()[1]},
+            arguments=arguments(*act.split()),
             line=23,
             column=5,
         )
