@@ -59,10 +59,10 @@ class PromoteBuildArguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployCohortArguments:
-    """`beside`: rule 11 applies, for another cohort of the queue lives and routing is by selection."""
+    """`image=None` keeps the driver's. `beside`: another cohort lives, so one has to be selected."""
 
     cohort: CohortRef
-    image: str
+    image: str | None
     replicas: int
     others: tuple[CohortRef, ...] = ()
     rules: PinRules = field(default_factory=PinRules)

@@ -30,6 +30,7 @@ from rollout_kit.operations.pace import pace
 from rollout_kit.operations.queues import read_queue
 from rollout_kit.operations.starts import selected_on
 from rollout_kit.operations.work import read_work, unfinished, work_lost
+from rollout_kit.ports.errors import Refused
 from rollout_kit.ports.infra import CohortSpec, SetCohort
 
 USUALLY_S = 15.0
@@ -49,7 +50,7 @@ class DeployCohort:
         if blocked:
             return blocked
         if _is_there(args, observation) and not work_lost(op, situation):
-            sentence = f"{args.cohort.label} is deployed as {args.image}"
+            sentence = f"{args.cohort.label} is deployed as {_named(args)}"
             return Change(kind=ChangeKind.NO_OP, sentence=sentence)
         refused = _refused(args, observation)
         if refused:
@@ -58,7 +59,7 @@ class DeployCohort:
         change = f"from {had} to {args.replicas}" if _runs(had) else f"{args.replicas}"
         return Change(
             kind=ChangeKind.UPDATE,
-            sentence=f"run {change} workers of {args.cohort.label} ({args.image})",
+            sentence=f"run {change} workers of {args.cohort.label} ({_named(args)})",
             details=touched(situation, args.cohort),
             estimate_s=USUALLY_S,
             not_judged=unseen(observation, args.cohort, "image", "replicas"),
@@ -76,10 +77,9 @@ class DeployCohort:
 
     def expect(self, op: Operation, observation: Observation) -> Observation:
         args = _arguments(op)
-        facts: dict[str, FactValue] = {
-            cohort_fact(args.cohort, "image"): args.image,
-            cohort_fact(args.cohort, "replicas"): args.replicas,
-        }
+        facts: dict[str, FactValue] = {cohort_fact(args.cohort, "replicas"): args.replicas}
+        if args.image is not None:
+            facts[cohort_fact(args.cohort, "image")] = args.image
         if not isinstance(observation.cohort(args.cohort, "drain_intent"), str):
             # Its first registration makes the row.
             facts[cohort_fact(args.cohort, "drain_intent")] = "active"
@@ -96,9 +96,15 @@ class DeployCohort:
     def apply(self, op: Operation, key: str, writers: Writers) -> None:
         args = _arguments(op)
         now = writers.infra.cohort_specs().get(args.cohort)
-        spec = CohortSpec(image=args.image, replicas=args.replicas)
+        image = args.image or (now.image if now else None)
+        if image is None:
+            raise Refused(
+                f"the driver does not know {args.cohort.label}, and the plan names no image for it",
+                hint="give the image under release.workers",
+            )
+        spec = CohortSpec(image=image, replicas=args.replicas)
         if now is not None:
-            spec = replace(now, image=args.image, replicas=args.replicas)
+            spec = replace(now, image=image, replicas=args.replicas)
         writers.infra.begin(key, SetCohort(cohort=args.cohort, spec=spec))
 
     def verify(self, op: Operation, history: Sequence[Seen], ctx: Context) -> Verification:
@@ -108,7 +114,7 @@ class DeployCohort:
             return waiting
         if _is_there(args, seen.observation):
             return Done(sentence=f"{args.replicas} workers of {args.cohort.label} are to run")
-        progress = f"the driver does not record {args.image} for {args.cohort.label} yet"
+        progress = f"the driver does not record {_named(args)} for {args.cohort.label} yet"
         return Waiting(retry_after_s=pace(ctx), progress=progress)
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:
@@ -126,7 +132,7 @@ class DeployCohort:
 
 
 def _is_there(args: DeployCohortArguments, observation: Observation) -> bool:
-    if observation.cohort(args.cohort, "image") != args.image:
+    if args.image not in (None, observation.cohort(args.cohort, "image")):
         return False
     if observation.cohort(args.cohort, "autoscaled") is True:
         return True  # how many is the autoscaler's to say
@@ -135,7 +141,7 @@ def _is_there(args: DeployCohortArguments, observation: Observation) -> bool:
 
 def _refused(args: DeployCohortArguments, observation: Observation) -> Change | None:
     image = observation.cohort(args.cohort, "image")
-    if isinstance(image, str) and image != args.image:
+    if isinstance(image, str) and args.image not in (None, image):
         return Change(
             kind=ChangeKind.BLOCKED,
             sentence=(
@@ -154,6 +160,10 @@ def _refused(args: DeployCohortArguments, observation: Observation) -> Change | 
             hint="promote the current build first",
         )
     return None
+
+
+def _named(args: DeployCohortArguments) -> str:
+    return args.image or "the image that the driver has for it"
 
 
 def _runs(replicas: FactValue) -> bool:
