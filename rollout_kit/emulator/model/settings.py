@@ -46,6 +46,7 @@ class Rules:
     poll_status: bool
     default_protocol: str
     default_version: str
+    default_image: str
     runtimes: Sequence[str]
 
 
@@ -65,6 +66,7 @@ RULES = {
         poll_status=False,
         default_protocol="1.0",
         default_version="2.0.0",
+        default_image="0.2.9",
         runtimes=("php", "python", "typescript", "go", "java"),
     ),
     Generation.V2: Rules(
@@ -82,6 +84,7 @@ RULES = {
         poll_status=True,
         default_protocol="1.19",
         default_version="2.3.14",
+        default_image="2.3.14",
         runtimes=("php", "python", "typescript", "go", "java", "rust", "external"),
     ),
 }
@@ -170,7 +173,7 @@ class ServerSettings:
     @property
     def image_version(self) -> str:
         """The release this process's code is, which `version` may misreport."""
-        return self.image or self.shown_version
+        return self.image or self.version or self.rules.default_image
 
     @property
     def protocol(self) -> str:
