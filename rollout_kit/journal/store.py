@@ -67,6 +67,10 @@ class RolloutStore:
         found = [entry for path in paths if (entry := read_entry(path))]
         return tuple(sorted(found, key=lambda entry: entry.started_at, reverse=True))
 
+    def targets(self) -> tuple[str, ...]:
+        """Every target that has a folder here."""
+        return tuple(unquote(folder.name) for folder in _folders(self.state))
+
     def newest_unfinished(self, target: str | None = None) -> RolloutEntry | None:
         return next((entry for entry in self.rollouts(target) if not entry.finished), None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollout_kit.document.diagnostics import Diagnostic, Severity, render
-from rollout_kit.reporters.json_lines import document
+from rollout_kit.reporters.json_document import document
 from rollout_kit.reporters.markdown import code, prose
 from rollout_kit.reporters.text import Printer, Style
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rollout_kit.model.codec import to_json
 from rollout_kit.model.duration import span
 from rollout_kit.model.events import Record
-from rollout_kit.reporters.json_lines import document
+from rollout_kit.reporters.json_document import document
 from rollout_kit.reporters.markdown import code, prose
 from rollout_kit.reporters.sentences import sentence
 from rollout_kit.reporters.text import Printer, Style, one_line
@@ -44,7 +44,7 @@ def journal_markdown(records: Sequence[Record]) -> str:
         said = sentence(record.event)
         subject = f"{code(said.subject)} " if said.subject else ""
         what = "<br>".join((f"{subject}{prose(said.text)}", *(prose(d) for d in said.details)))
-        symbol = said.symbol.replace("~", r"\~")
+        symbol = said.symbol.replace("~", "&#126;")
         when = f"{record.at:%Y-%m-%d %H:%M:%S}"
         lines.append(f"| {when} | {prose(record.actor)} | {symbol} | {what} |")
     return "\n".join(lines) + "\n"

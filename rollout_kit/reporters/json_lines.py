@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from rollout_kit.model.codec import to_json
 from rollout_kit.model.events import Progress, Record
+from rollout_kit.reporters.json_document import SCHEMA_VERSION
 from rollout_kit.reporters.text import Printer
-
-SCHEMA_VERSION = 1
 
 
 class JsonLinesReporter:
@@ -31,8 +30,3 @@ class JsonLinesReporter:
     def _write(self, kind: str, body: Mapping[str, object]) -> None:
         head = {"schema_version": SCHEMA_VERSION, "type": kind}
         self._printer.raw(json.dumps({**head, **body}, separators=(",", ":")))
-
-
-def document(kind: str, body: Mapping[str, object]) -> str:
-    """One JSON document, as every other command prints it with `--output json`."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, "type": kind, **body}, indent=2)

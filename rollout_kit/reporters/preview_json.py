@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout_kit.execution.preview import Finding, Preview, PreviewOperation, PreviewStep
 from rollout_kit.planning.api import Problem
-from rollout_kit.reporters.json_lines import document
+from rollout_kit.reporters.json_document import document
 
 
 def preview_json(preview: Preview, plan_file: str) -> str:

@@ -74,7 +74,7 @@ def _row(item: PreviewOperation) -> str:
         what.append(f"**cannot be undone:** {prose(change.irreversible)}")
     if change.hint:
         what.append(f"hint: {prose(change.hint)}")
-    symbol = SYMBOLS[change.kind][0].replace("~", r"\~")
+    symbol = SYMBOLS[change.kind][0].replace("~", "&#126;")
     return f"| {symbol} | {code(item.operation.id)} | {'<br>'.join(what)} | {prose(item.undo)} |"
 
 

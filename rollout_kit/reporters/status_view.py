@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rollout_kit.model.duration import span
 from rollout_kit.model.state import RolloutState
 from rollout_kit.reporters import board
-from rollout_kit.reporters.json_lines import document
+from rollout_kit.reporters.json_document import document
 from rollout_kit.reporters.markdown import code, prose
 from rollout_kit.reporters.sentences import OUTCOMES
 from rollout_kit.reporters.text import Printer, Style, one_line

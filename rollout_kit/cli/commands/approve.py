@@ -1,0 +1,61 @@
+"""`approve`: a person's yes to what a rollout holds for, bound to what they saw."""
+
+from __future__ import annotations
+
+from rollout_kit.cli import journals
+from rollout_kit.cli.arguments import Approve
+from rollout_kit.cli.console import Console
+from rollout_kit.cli.endings import with_state
+from rollout_kit.cli.errors import CommandError
+from rollout_kit.cli.exit_codes import ExitCode
+from rollout_kit.cli.options import DEFAULT_STATE
+from rollout_kit.journal.owner import actor
+from rollout_kit.model.events import HoldKind, RolloutHeld
+from rollout_kit.ports.approvals import PersonRecord, PersonSaid
+from rollout_kit.reporters.text import Style
+from rollout_kit.wiring.clock import SystemClock
+
+SAYS = {HoldKind.APPROVAL: PersonSaid.APPROVE, HoldKind.PERSON: PersonSaid.PROVE}
+
+
+def run(arguments: Approve, console: Console) -> ExitCode:
+    found = journals.find(arguments.choice, console)
+    held = _held(arguments.operation, found)
+    assert found.state.started is not None
+    record = PersonRecord(
+        said=SAYS[held.kind],
+        operation=held.operation,
+        attempt=found.state.attempt(held.operation),
+        digest=found.state.started.digest,
+        fingerprint=held.fingerprint,
+        actor=actor(console.environment),
+        because=arguments.because,
+        at=SystemClock().now(),
+    )
+    people = found.store.people(found.entry.target, found.entry.rollout)
+    if not people.leave(record):
+        console.out.line(f"{held.operation} was approved before; that stands")
+    else:
+        console.out.line(f"✓ {held.operation} approved by {record.actor}", Style.GOOD)
+    running = journals.holder(found, console)
+    if running:
+        console.out.line(f"{running} goes on")
+    else:
+        state = arguments.choice.state or DEFAULT_STATE
+        command = with_state(f"rollout-kit resume {found.entry.rollout}", state)
+        console.out.line(f"next: {command}", Style.STRONG)
+    return ExitCode.SUCCESS
+
+
+def _held(operation: str | None, found: journals.Found) -> RolloutHeld:
+    """The hold that a yes settles. Raises `CommandError` when there is none."""
+    held, rollout = found.state.hold, found.entry.rollout
+    if held is None or held.kind not in SAYS:
+        what = f"holds for something else: {held.reason}" if held else "does not hold"
+        hint = held.hint if held else "`rollout-kit status` shows where it stands"
+        raise CommandError(ExitCode.NOT_FOUND, f"{rollout} {what}", hint=hint)
+    if operation is not None and operation != held.operation:
+        message = f"{rollout} holds at {held.operation}, not at {operation}"
+        hint = f"`rollout-kit approve {held.operation}`, once you have looked at it"
+        raise CommandError(ExitCode.NOT_FOUND, message, hint=hint)
+    return held

@@ -1,0 +1,70 @@
+"""A rollout's journal for commands that only read it: which one, its state, who runs it now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rollout_kit.cli.arguments import RolloutChoice
+from rollout_kit.cli.console import Console
+from rollout_kit.cli.options import DEFAULT_STATE
+from rollout_kit.journal.file_journal import load
+from rollout_kit.journal.lock_file import LockFile
+from rollout_kit.journal.owner import is_gone, this_process
+from rollout_kit.journal.store import RolloutEntry, RolloutStore
+from rollout_kit.model.events import Record
+from rollout_kit.model.state import RolloutState, fold
+from rollout_kit.reporters.status_view import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One rollout as its journal tells it."""
+
+    store: RolloutStore
+    entry: RolloutEntry
+    records: Sequence[Record]
+    state: RolloutState
+
+
+def store(state: str | None, console: Console) -> RolloutStore:
+    return RolloutStore(console.folder / (state or DEFAULT_STATE))
+
+
+def find(choice: RolloutChoice, console: Console) -> Found:
+    """The rollout that was asked for; without an id the newest unfinished, else the newest.
+
+    Raises:
+        RolloutNotFound, JournalLost
+    """
+    journals = store(choice.state, console)
+    entries = journals.rollouts(choice.target)
+    open_ = any(not entry.finished for entry in entries)
+    rollout = choice.rollout or (entries[0].rollout if entries and not open_ else None)
+    return open_entry(journals, journals.find(rollout, choice.target))
+
+
+def open_entry(journals: RolloutStore, entry: RolloutEntry) -> Found:
+    records = load(entry.path).records
+    return Found(store=journals, entry=entry, records=records, state=fold(records))
+
+
+def status(found: Found, console: Console) -> Status:
+    """Where it stands, and who runs it."""
+    return Status(
+        rollout=found.entry.rollout,
+        target=found.entry.target,
+        journal=str(found.entry.path),
+        state=found.state,
+        running=holder(found, console),
+    )
+
+
+def holder(found: Found, console: Console) -> str:
+    """Who holds the target's lock for this rollout; empty when certainly nobody does."""
+    lock = LockFile(found.store.folder(found.entry.target)).read()
+    if lock is None or lock.released or lock.rollout != found.entry.rollout:
+        return ""
+    if is_gone(lock.owner, this_process(console.environment)):
+        return ""
+    return lock.owner.label

@@ -1,0 +1,41 @@
+"""The way in: arguments, one command, an exit code. Whatever goes wrong ends as a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+from rollout_kit.cli.parser import parse
+
+if TYPE_CHECKING:
+    from rollout_kit.cli.console import Console
+
+
+def entry() -> NoReturn:
+    """The `rollout-kit` command."""
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # who read our output has gone; nothing is left to tell them
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, sys.stderr.fileno())
+    sys.exit(code)
+
+
+def main(argv: list[str], console: Console | None = None) -> int:
+    """Run one command. Never raises, but for `SystemExit` of `--help` and of wrong arguments."""
+    given = parse(argv)
+    from rollout_kit.cli import arguments
+    from rollout_kit.cli import console as consoles
+    from rollout_kit.cli.errors import explain
+
+    around = console or consoles.for_process()
+    try:
+        command = import_module(f"rollout_kit.cli.commands.{given.command}")
+        return int(command.run(arguments.read(given), around))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+        return int(explain(error, around))

@@ -1,0 +1,112 @@
+"""The options that commands share, and how a mistake is told."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn, TypeAlias
+
+GENERATIONS = ("2.x", "0.2")
+BREAKS = ("canary", "node", "bootstrap", "worker")
+OUTPUTS = ("human", "json", "markdown")
+JOURNAL_ACTS = ("verify", "show", "export")
+SANDBOX_ACTS = ("up", "down", "status")
+DEFAULT_STATE = ".rollout-kit"
+DEFAULT_SANDBOX = ".rollout-kit-sandbox"
+
+
+class Parser(argparse.ArgumentParser):
+    """As argparse, with mistakes told like all other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with 2: what is wrong, and what was probably meant."""
+        hint = f"`{self.prog} --help` shows what there is"
+        found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if found:
+            from difflib import get_close_matches
+
+            known = [choice.strip("' ") for choice in found[2].split(",")]
+            close = get_close_matches(found[1], known, n=1)
+            message = f'"{found[1]}" is none of {", ".join(known)}'
+            hint = f'did you mean "{close[0]}"?' if close else hint
+        self.exit(2, f"error: {self.prog}: {message}\nhint: {hint}\n")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def command(commands: Commands, name: str, what: str) -> Parser:
+    """A command's own parser; `what` is its line in the overview and its description."""
+    return commands.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False
+    )
+
+
+def plan(parser: Parser) -> None:
+    parser.add_argument("plan", metavar="PLAN", help="the plan file")
+    parser.add_argument(
+        "--var",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=_assignment,
+        help="give a variable of the plan its value",
+    )
+
+
+def policy(parser: Parser) -> None:
+    parser.add_argument(
+        "--policy",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a policy pack or a folder of them, instead of policies/ beside the plan",
+    )
+
+
+def choice(parser: Parser, *, positional: bool = True) -> None:
+    """Which rollout."""
+    what = "an id or the beginning of one; default: the newest unfinished"
+    if positional:
+        parser.add_argument("rollout", metavar="ROLLOUT", nargs="?", help=what)
+    else:
+        parser.add_argument("--rollout", metavar="ID", help=what)
+    parser.add_argument("--target", metavar="NAME", help="look at this target's rollouts only")
+    state(parser)
+
+
+def state(parser: Parser) -> None:
+    parser.add_argument(
+        "--state", metavar="DIR", help=f"where journals live (plan: `state`; {DEFAULT_STATE})"
+    )
+
+
+def act(parser: Parser, acts: tuple[str, ...]) -> None:
+    parser.add_argument("act", metavar="ACT", choices=acts, help=", ".join(acts))
+
+
+def flag(parser: Parser, name: str, what: str) -> None:
+    parser.add_argument(name, action="store_true", help=what)
+
+
+def because(parser: Parser) -> None:
+    parser.add_argument("--because", metavar="TEXT", default="", help="why, for the journal")
+
+
+def generation(parser: Parser) -> None:
+    parser.add_argument(
+        "--generation", choices=GENERATIONS, default="2.x", help="of the server (%(default)s)"
+    )
+
+
+def output(parser: Parser) -> None:
+    parser.add_argument(
+        "--output", choices=OUTPUTS, default="human", help="form of stdout (%(default)s)"
+    )
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f'"{text}" is not NAME=VALUE')
+    return name, value
