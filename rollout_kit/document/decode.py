@@ -31,6 +31,7 @@ from rollout_kit.document.release import (
     TopologyDeclaration,
     WorkerRelease,
 )
+from rollout_kit.document.sections import UNDECIDED
 from rollout_kit.document.target import (
     Acceptance,
     Credentials,
@@ -123,11 +124,10 @@ def _target(given: Section) -> Target:
 
 
 def _infra(document: Section) -> Infra | None:
-    return (
-        ProcessInfra(fleet=text(section(document, "infra"), "fleet"))
-        if "infra" in document
-        else None
-    )
+    if "infra" not in document:
+        return None
+    fleet = text(section(document, "infra"), "fleet")
+    return ProcessInfra(fleet=None if UNDECIDED in fleet else fleet)
 
 
 def _release(given: Section, target: Target) -> Release:

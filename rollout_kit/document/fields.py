@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias, TypeVar, cast
 
 from rollout_kit.document.quantities import percent, seconds
+from rollout_kit.document.sections import UNDECIDED
 from rollout_kit.document.terms import BuildSelector, Share
 
 Section: TypeAlias = Mapping[str, object]
@@ -106,6 +107,6 @@ def choice(value: Section, key: str, kind: type[Choice], default: Choice) -> Cho
 
 
 def _decided(given: str) -> str:
-    if "${" in given:
+    if UNDECIDED in given:
         raise UndecidedError
     return given

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from rollout_kit.document.assembly import load_schema
 from rollout_kit.document.canonical import canonical
-from rollout_kit.document.characters import lines_of
 from rollout_kit.document.check import check
 from rollout_kit.document.codes import Code
 from rollout_kit.document.conforms import conforms
-from rollout_kit.document.diagnostics import Diagnostic, Finding, Severity, order
+from rollout_kit.document.diagnostics import Diagnostic, Finding, Severity
 from rollout_kit.document.nodes import MappingNode, Node, Path, ScalarNode, locate, plain, walk
+from rollout_kit.document.placing import placed
 from rollout_kit.document.sections import Problem
-from rollout_kit.document.substitute import Purpose, is_secret, substitute
+from rollout_kit.document.substitute import PASSWORD, Purpose, is_secret, substitute
 from rollout_kit.document.tree import parse
 
 if TYPE_CHECKING:
@@ -97,9 +97,8 @@ def read_plan(
         ]
         if isinstance(document, dict) and not _has_errors(findings):
             written = canonical(document, done.variables)
-    return PlanReading(
-        diagnostics=_diagnostics(findings, text, file, root), canonical=written, root=root
-    )
+    diagnostics = placed(findings, text=text, file=file, hide=_hides(root))
+    return PlanReading(diagnostics=diagnostics, canonical=written, root=root)
 
 
 def read_canonical(json_text: str) -> PlanDocument:
@@ -141,47 +140,21 @@ def _located(problem: Problem, root: Node) -> Finding:
     )
 
 
-def _diagnostics(
-    findings: Iterable[Finding], text: str, file: str, root: Node | None
-) -> tuple[Diagnostic, ...]:
-    lines = lines_of(text)
-    hidden = _secret_lines(root)
-
-    def excerpt(finding: Finding) -> str | None:
-        if finding.at is None or finding.at.line > len(lines) or finding.at.line in hidden:
-            return None
-        line = lines[finding.at.line - 1]
+def _hides(root: Node | None) -> Callable[[int, str], bool]:
+    """Tell which lines must not be shown, because somebody wrote a secret out there."""
+    if root is None:
         # Without a tree nobody knows which fields are secret: what looks like one stays unseen.
-        return None if root is None and _MAY_HOLD_A_SECRET.search(line) else line
-
-    return order(
-        Diagnostic(
-            severity=finding.severity,
-            code=finding.code,
-            summary=finding.summary,
-            detail=finding.detail,
-            hint=finding.hint,
-            file=file,
-            line=finding.at.line if finding.at else None,
-            col=finding.at.column if finding.at else None,
-            excerpt=excerpt(finding),
-        )
-        for finding in findings
-    )
-
-
-def _secret_lines(root: Node | None) -> set[int]:
-    """Find the lines on which somebody wrote a secret out."""
+        return lambda _, line: _MAY_HOLD_A_SECRET.search(line) is not None
     hidden: set[int] = set()
-    for path, leaf in walk(root) if root is not None else ():
+    for path, leaf in walk(root):
         value = str(leaf.value)
         secret = is_secret(path) or _is_secret_default(path, root)
-        if (secret and not _REFERENCE_ONLY.fullmatch(value)) or re.search(r"://[^/\s]*@", value):
+        if (secret and not _REFERENCE_ONLY.fullmatch(value)) or PASSWORD.search(value):
             hidden |= set(range(leaf.at.line, leaf.end_line + 1))
-    return hidden
+    return lambda number, _: number in hidden
 
 
-def _is_secret_default(path: Path, root: Node | None) -> bool:
+def _is_secret_default(path: Path, root: Node) -> bool:
     if path[:1] != ("vars",) or path[2:] != ("default",) or not isinstance(root, MappingNode):
         return False
     section = cast("MappingNode", root.entries["vars"])

@@ -29,7 +29,7 @@ class Problem:
     """It is the key that is wrong, not its value."""
 
 
-UNDECIDED = "${"
+UNDECIDED = "${env:"
 """Stands for a name that waits for the environment: it may be any."""
 
 

@@ -18,6 +18,8 @@ from rollout_kit.document.position import Position
 from rollout_kit.document.variables import Variable
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
+PASSWORD = re.compile(r"://[^/\s]*@")
+"""A URL that carries user or password."""
 _NAMED = re.compile(r"(env|var):([A-Za-z_][A-Za-z0-9_-]*)")
 _ONE_REFERENCE = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
 

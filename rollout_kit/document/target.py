@@ -64,8 +64,11 @@ class Target:
 class ProcessInfra:
     """Processes of one host, under the process driver."""
 
-    fleet: str
-    """Path of the fleet file; a relative one starts at the folder of the plan."""
+    fleet: str | None
+    """Path of the fleet file; a relative one starts at the folder of the plan.
+
+    None where it waits for an environment variable: what it feeds is not read.
+    """
 
 
 Infra: TypeAlias = ProcessInfra

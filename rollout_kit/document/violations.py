@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -13,7 +12,7 @@ from rollout_kit.document.conforms import additional
 from rollout_kit.document.diagnostics import Finding, did_you_mean, known_names
 from rollout_kit.document.nodes import Node, Path, ScalarNode, find, locate
 from rollout_kit.document.position import Position
-from rollout_kit.document.substitute import is_secret
+from rollout_kit.document.substitute import PASSWORD, is_secret
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -27,7 +26,6 @@ _TYPE_NAMES = {
     "integer": "a whole number",
 }
 _SHOWN_AT_MOST = 80
-_PASSWORD = re.compile(r"://[^/\s]*@")
 
 
 def violations(document: object, root: Node, schema: Mapping[str, object]) -> list[Finding]:
@@ -61,7 +59,9 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Finding]:
         case "enum" | "const":
             yield _unknown_value(error, path, root)
         case "oneOf":
-            yield _not_exactly_one(error, path, at)
+            # Of what is no mapping at all, its type is told.
+            if isinstance(error.instance, dict):
+                yield _not_exactly_one(error, path, at)
         case _ if is_secret(path):
             yield _secret_in_the_open(path, at)
         case "pattern":
@@ -199,7 +199,7 @@ def _limit(error: ValidationError, path: Path) -> str:
             return f"{_name(path)} is switched off and has figures too; it can be only one."
         case "uniqueItems":
             return f"{_name(path)} names something twice."
-    raise AssertionError(f"the plan's schema uses `{error.validator}`, which has no sentence")
+    return f"{_name(path)} does not keep to `{error.validator}`: {json.dumps(limit)[:200]}."
 
 
 def _form(error: ValidationError) -> str:
@@ -236,7 +236,7 @@ def _shown(root: Node, path: Path, instance: object) -> str:
         instance = node.shown
     if isinstance(instance, str):
         # A URL with a password in it is refused, but not repeated.
-        return "this" if _PASSWORD.search(instance) else f'"{_cut(instance)}"'
+        return "this" if PASSWORD.search(instance) else f'"{_cut(instance)}"'
     return json.dumps(instance)
 
 

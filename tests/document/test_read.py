@@ -6,7 +6,7 @@ import json
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rollout_kit.document import plan as language
@@ -311,6 +311,7 @@ fragments = st.sampled_from(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@example("gates:\n  served:\n")
 @given(st.lists(fragments, max_size=40).map("".join) | st.text(max_size=60))
 def test_no_text_makes_it_raise(text: str) -> None:
     for purpose in Purpose:
