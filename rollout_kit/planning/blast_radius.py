@@ -66,8 +66,19 @@ def skew_window(stages: Sequence[Stage]) -> SkewWindow | None:
         return None
     first, after = stages.index(mixed[0]), stages.index(mixed[-1]) + 1
     last = stages[min(after, len(stages) - 1)]
-    seconds = sum(s.change.estimate_s for s in stages[first : after + 1] if s.change.estimate_s)
+    seconds = sum(stage.change.estimate_s for stage in stages[first : after + 1])
     return SkewWindow(seconds=seconds, first=mixed[0].operation.id, last=last.operation.id)
+
+
+def skew_notes(stages: Sequence[Stage], at_most_s: float | None) -> tuple[str, ...]:
+    """The skew window in words, and whether it will be kept."""
+    window = skew_window(stages)
+    if window is None:
+        return ()
+    if at_most_s is None:
+        return (f"skew window: {window.sentence}",)
+    kept = "at most" if window.seconds <= at_most_s else "but at most"
+    return (f"skew window: {window.sentence}; {kept} {span(at_most_s)} is declared",)
 
 
 def _nodes(stage: Stage) -> tuple[Radius, ...]:

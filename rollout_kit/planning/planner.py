@@ -13,7 +13,7 @@ from rollout_kit.model.observation import Observation
 from rollout_kit.model.operation import OnFailure, Operation
 from rollout_kit.model.situation import Situation
 from rollout_kit.planning.api import Problem, World
-from rollout_kit.planning.blast_radius import radius_notes
+from rollout_kit.planning.blast_radius import radius_notes, skew_notes
 from rollout_kit.planning.conditions import guard_specs
 from rollout_kit.planning.draft import Draft, Stage, staged
 from rollout_kit.planning.preconditions import acceptable, accepted, unmet
@@ -77,7 +77,8 @@ def plan(
     )
     guards, guard_notes = guard_specs(document)
     problems += unmet(draft)
-    notes[WHOLE_PLAN] = (*guard_notes, *accepted(problems, document))
+    skew = skew_notes(stages, document.release.skew_window_at_most_s)
+    notes[WHOLE_PLAN] = (*skew, *guard_notes, *accepted(problems, document))
     return Planning(
         plan=_execution_plan(draft, guards=guards),
         problems=tuple(p for p in _distinct(problems) if not acceptable(p, document)),

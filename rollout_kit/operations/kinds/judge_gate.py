@@ -107,6 +107,8 @@ def _next(gate: GateSpec, samples: Sequence[Sample], ctx: Context) -> float:
 
 
 def _sentence(gate: GateSpec) -> str:
+    if isinstance(gate.source, StandingSource):
+        return f"see that {gate.name} holds, within {span(gate.within_s)}"
     threshold = gate.threshold
     asked = f"{threshold.bound.value.replace('_', ' ')} {threshold.value:g}"
     asked += "%" if threshold.percent else ""
