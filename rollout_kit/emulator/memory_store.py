@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._tables = {kind: _Table(layout) for kind, layout in LAYOUTS.items()}
+        self._numbers = itertools.count(1)
         self._undo: list[tuple[_Table, _Key, object | None]] | None = None
 
     @contextmanager
@@ -100,8 +102,14 @@ class MemoryStore:
         order = attrgetter(*LAYOUTS[kind].key)
         return cast("Sequence[R]", sorted(self._tables[kind].matching(where).values(), key=order))
 
+    def each(self, kind: type[R], /, **where: object) -> Iterator[R]:
+        return iter(self.select(kind, **where))
+
     def count(self, kind: type[object], /, **where: object) -> int:
         return len(self._tables[kind].matching(where))
+
+    def unique(self) -> int:
+        return next(self._numbers)
 
     def _change(self, table: _Table, key: _Key, record: object | None) -> None:
         if self._undo is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ R = TypeVar("R")
 
 _BUSY_TIMEOUT_S = 20.0
 _LAYOUT_VERSION = 1
+_DECODED_KEPT = 4096
 
 
 def _columns(layout: Layout) -> tuple[str, ...]:
@@ -45,6 +48,7 @@ class _Kind:
         self.key = layout.key
         self.fields = tuple(get_type_hints(kind))
         self.enums = _enums(kind)
+        self._decoded: dict[str, object] = {}
         table, columns = layout.table, self.columns
         marks = ", ".join("?" * (len(columns) + 1))
         where_key = " AND ".join(f"{name} = ?" for name in layout.key)
@@ -76,6 +80,15 @@ class _Kind:
         return (*(body[name] for name in self.columns), text)
 
     def decode(self, text: str) -> object:
+        """The record that this text is; records never change, so the same text is the same one."""
+        known = self._decoded.get(text)
+        if known is None:
+            if len(self._decoded) >= _DECODED_KEPT:
+                self._decoded.clear()
+            known = self._decoded[text] = self._decode(text)
+        return known
+
+    def _decode(self, text: str) -> object:
         body: dict[str, Any] = json.loads(text)
         for name, enum in self.enums.items():
             body[name] = enum(body[name])
@@ -94,8 +107,12 @@ _KINDS = {kind: _Kind(kind, layout) for kind, layout in LAYOUTS.items()}
 
 
 class _SqliteRows:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, numbers: Iterator[int]) -> None:
         self._connection = connection
+        self._numbers = numbers
+
+    def unique(self) -> int:
+        return next(self._numbers)
 
     def get(self, kind: type[R], *key: object) -> R | None:
         statements = _KINDS[kind]
@@ -116,6 +133,11 @@ class _SqliteRows:
         found = self._connection.execute(statements.select(where), tuple(where.values()))
         return [cast("R", statements.decode(row[0])) for row in found.fetchall()]
 
+    def each(self, kind: type[R], /, **where: object) -> Iterator[R]:
+        statements = _KINDS[kind]
+        found = self._connection.execute(statements.select(where), tuple(where.values()))
+        return (cast("R", statements.decode(row[0])) for row in found)
+
     def count(self, kind: type[object], /, **where: object) -> int:
         statements = _KINDS[kind]
         found = self._connection.execute(statements.count(where), tuple(where.values()))
@@ -130,6 +152,7 @@ class SqliteStore:
         self._path = path
         self._create = create
         self._local = threading.local()
+        self._numbers = itertools.count(secrets.randbits(79))
 
     @contextmanager
     def read(self) -> Iterator[Rows]:
@@ -156,7 +179,7 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(error)) from error
         try:
-            yield _SqliteRows(connection)
+            yield _SqliteRows(connection, self._numbers)
         except BaseException:
             connection.execute("ROLLBACK")
             raise

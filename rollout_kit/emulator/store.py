@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
@@ -35,7 +35,18 @@ class Rows(Protocol):
         """
         ...
 
+    def each(self, kind: type[R], /, **where: object) -> Iterator[R]:
+        """The same records one by one, for those who stop at the first that fits.
+
+        Nothing may be written before the last one that is asked for.
+        """
+        ...
+
     def count(self, kind: type[object], /, **where: object) -> int: ...
+
+    def unique(self) -> int:
+        """A number below 2**80 that was never given before, larger than this store's last one."""
+        ...
 
 
 class Store(Protocol):
@@ -68,7 +79,7 @@ def next_number(rows: Rows, name: str) -> int:
 
 def new_id(rows: Rows, now_us: int) -> str:
     """A fresh 26-character id that sorts by time, then by the order of making."""
-    value = (now_us // 1000) << 80 | next_number(rows, "ids")
+    value = (now_us // 1000) << 80 | rows.unique()
     digits = []
     for _ in range(26):
         value, digit = divmod(value, 32)

@@ -133,7 +133,13 @@ def _start_timer(rows: Rows, run: Run, command: Command, now_us: int, created: l
         "fire_at": carbon(timer.due_us),
     }
     run = history.append(rows, run, "TimerScheduled", payload, now_us)
-    return replace(run, sequences=sequence, wait_kind="timer", wait_reason="Waiting for timer")
+    return replace(
+        run,
+        sequences=sequence,
+        timers=run.timers + 1,
+        wait_kind="timer",
+        wait_reason="Waiting for timer",
+    )
 
 
 def _start_child(rows: Rows, run: Run, command: Command, now_us: int, created: list[str]) -> Run:

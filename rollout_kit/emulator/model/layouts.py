@@ -45,7 +45,7 @@ LAYOUTS: Mapping[type, Layout] = {
         "tasks",
         ("task_id",),
         (
-            ("namespace", "task_queue", "kind", "state"),
+            ("namespace", "task_queue", "kind", "state", "compatibility"),
             ("namespace", "task_queue", "state"),
             ("namespace", "state"),
             ("run_id",),

@@ -87,7 +87,7 @@ def snapshot(
         "starts": _starts(scene),
         "history": _history(scene),
         "command_contracts": _command_contracts(scene),
-        "projections": projections.leaves(rows, scene.runs, statics),
+        "projections": projections.leaves(scene.runs, statics),
         "schedules": _schedules(scene),
         "workers": fleet.metrics(rows, settings, namespace, now_us),
         "backend": {"generated_at": generated_at, **_mapping(statics["backend"])},

@@ -35,6 +35,24 @@ _PROJECTIONS = (
 )
 
 
+_FAILURE_LABELS = {
+    "namespace": "request_scope_not_label",
+    "workflow_type": {
+        "cardinality_class": "bounded_series",
+        "limit": _TYPES_SHOWN,
+        "selection": "top_by_max_consecutive_failures_then_name",
+    },
+}
+_DRIFT_LABELS = {
+    "namespace": "server_scope_no_label",
+    "table": {
+        "cardinality_class": "finite_projection_table_inventory",
+        "values": list(_PROJECTIONS),
+        "selection": "fixed_projection_table_inventory",
+    },
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """What one tick of a scheduler did, and whether another scheduler ticks beside it."""
@@ -125,6 +143,8 @@ def prune(rows: Rows, namespace: str, cutoff_us: int) -> int:
             rows.delete(event)
         for task in rows.select(Task, run_id=run.run_id):
             rows.delete(task)
+        for timer in rows.select(Timer, run_id=run.run_id):
+            rows.delete(timer)
         rows.delete(run)
     return len(expired)
 
@@ -139,22 +159,6 @@ def task_metrics(rows: Rows, namespace: str, now_us: int) -> dict[str, object]:
             before = failing.get(run.workflow_type, 0)
             failing[run.workflow_type] = max(before, run.task_failures)
     worst = sorted(failing.items(), key=lambda item: (-item[1], item[0]))[:_TYPES_SHOWN]
-    failures_labels = {
-        "namespace": "request_scope_not_label",
-        "workflow_type": {
-            "cardinality_class": "bounded_series",
-            "limit": _TYPES_SHOWN,
-            "selection": "top_by_max_consecutive_failures_then_name",
-        },
-    }
-    drift_labels = {
-        "namespace": "server_scope_no_label",
-        "table": {
-            "cardinality_class": "finite_projection_table_inventory",
-            "values": list(_PROJECTIONS),
-            "selection": "fixed_projection_table_inventory",
-        },
-    }
     failures = {
         "max_consecutive_failures": max(failing.values(), default=0),
         "failed_task_count": tasks,
@@ -163,7 +167,7 @@ def task_metrics(rows: Rows, namespace: str, now_us: int) -> dict[str, object]:
         "workflow_types_truncated": len(failing) > _TYPES_SHOWN,
         "suppressed_workflow_type_count": max(0, len(failing) - _TYPES_SHOWN),
         "suppressed_failed_task_count": 0,
-        "label_cardinality_policy": failures_labels,
+        "label_cardinality_policy": _FAILURE_LABELS,
         "by_workflow_type": [
             {"workflow_type": name, "max_consecutive_failures": count} for name, count in worst
         ],
@@ -173,7 +177,7 @@ def task_metrics(rows: Rows, namespace: str, now_us: int) -> dict[str, object]:
         "table_count": len(_PROJECTIONS),
         "tables_with_drift": 0,
         "scope": "server",
-        "label_cardinality_policy": drift_labels,
+        "label_cardinality_policy": _DRIFT_LABELS,
         "by_table": [{"table": table, "needs_rebuild": 0} for table in _PROJECTIONS],
     }
     return {
@@ -185,8 +189,8 @@ def task_metrics(rows: Rows, namespace: str, now_us: int) -> dict[str, object]:
         },
         "cardinality": {
             "metric_label_sets": {
-                "dw_workflow_task_consecutive_failures": failures_labels,
-                "dw_projection_drift_total": drift_labels,
+                "dw_workflow_task_consecutive_failures": _FAILURE_LABELS,
+                "dw_projection_drift_total": _DRIFT_LABELS,
             }
         },
     }

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rollout_kit.emulator.model.moments import carbon
-from rollout_kit.emulator.model.records import Bucket, Run, Timer
-from rollout_kit.emulator.store import Rows
+from rollout_kit.emulator.model.records import Bucket, Run
 
 
-def leaves(rows: Rows, runs: Sequence[Run], statics: Mapping[str, object]) -> dict[str, object]:
+def leaves(runs: Sequence[Run], statics: Mapping[str, object]) -> dict[str, object]:
     """`projections` of the operator metrics; here every projection is always up to date."""
     fixed = _mapping(statics["projections"])
     total, waiting = len(runs), sum(run.bucket is Bucket.RUNNING for run in runs)
     events = sum(run.events for run in runs)
-    with_timers = sum(1 for run in runs if rows.count(Timer, run_id=run.run_id))
+    with_timers = sum(run.timers > 0 for run in runs)
     updated = [run.progress_us for run in runs]
     ages = {
         "oldest_updated_at": carbon(min(updated, default=None)),
@@ -44,7 +43,7 @@ def leaves(rows: Rows, runs: Sequence[Run], statics: Mapping[str, object]) -> di
         },
         "run_timer_entries": {
             "runs": total,
-            "rows": with_timers,
+            "rows": sum(run.timers for run in runs),
             "projected_runs": with_timers,
             "runs_with_timers": with_timers,
             "projected_runs_with_timers": with_timers,

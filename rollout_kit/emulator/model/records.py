@@ -182,6 +182,7 @@ class Run:
     events: int = 0
     commands: int = 1
     sequences: int = 0
+    timers: int = 0
     blocked: bool = False
     wake_pending: bool = False
     task_failures: int = 0

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout_kit.emulator.model.cohorts import Cohort, cohorts_of, selected_rollout
-from rollout_kit.emulator.model.records import Task, TaskKind, Worker
+from rollout_kit.emulator.model.records import TaskKind, Worker
 from rollout_kit.emulator.model.settings import ServerSettings
 from rollout_kit.emulator.store import Rows
+
+ANY_PIN = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +73,17 @@ def start_gate(
     )
 
 
-def may_claim(worker: Worker, task: Task, settings: ServerSettings) -> bool:
-    """Whether the task's pin and kind let this worker have it."""
-    if task.compatibility is None:
-        return (
-            worker.build_id is None
-            or task.kind is TaskKind.WORKFLOW
-            or settings.rules.versioned_workers_take_unpinned_activities
-        )
-    return (
-        task.compatibility == worker.build_id
-        or task.compatibility in worker.serves
-        or "*" in worker.serves
+def claimable_pins(
+    worker: Worker, kind: TaskKind, settings: ServerSettings
+) -> Sequence[str | None]:
+    """The pins whose tasks this worker gets; None stands for no pin, ANY_PIN for all there are."""
+    pins: list[str | None] = [worker.build_id, *worker.serves]
+    takes_unpinned = (
+        kind is TaskKind.WORKFLOW or settings.rules.versioned_workers_take_unpinned_activities
     )
+    if worker.build_id is not None and takes_unpinned:
+        pins.append(None)
+    return list(dict.fromkeys(pins))
 
 
 def _advertises(cohort: Cohort, workflow_type: str) -> bool:

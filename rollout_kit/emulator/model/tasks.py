@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_kit.emulator.model.moments import SECOND_US
 from rollout_kit.emulator.model.records import Bucket, Run, Task, TaskKind, TaskState, Worker
-from rollout_kit.emulator.model.routing import may_claim
+from rollout_kit.emulator.model.routing import ANY_PIN, claimable_pins
 from rollout_kit.emulator.model.settings import ServerSettings
 from rollout_kit.emulator.store import Rows, new_id
 
@@ -24,20 +24,36 @@ def claimable(
     rows: Rows, settings: ServerSettings, worker: Worker, kind: TaskKind, now_us: int
 ) -> Task | None:
     """The task this worker would get now: what is ready first, then what another one lost."""
-    place = {"namespace": worker.namespace, "task_queue": worker.task_queue, "kind": kind}
-    ready = [
-        task
-        for task in rows.select(Task, **place, state=TaskState.READY)
-        if task.available_us <= now_us and may_claim(worker, task, settings)
-    ]
-    if ready:
-        return min(ready, key=lambda task: (task.available_us, task.task_id))
-    lost = [
-        task
-        for task in rows.select(Task, **place, state=TaskState.LEASED)
-        if lease_expired(task, now_us) and may_claim(worker, task, settings)
-    ]
-    return min(lost, key=lambda task: task.task_id, default=None)
+    for state in (TaskState.READY, TaskState.LEASED):
+        oldest = [
+            task
+            for found in _offers(rows, settings, worker, kind, state)
+            if (task := next((task for task in found if _free(task, now_us)), None)) is not None
+        ]
+        if oldest:
+            return min(oldest, key=lambda task: (task.available_us, task.task_id))
+    return None
+
+
+def _offers(
+    rows: Rows, settings: ServerSettings, worker: Worker, kind: TaskKind, state: TaskState
+) -> Sequence[Iterator[Task]]:
+    """Tasks in this state that the worker may have: one series for each pin, oldest first."""
+    place = {"namespace": worker.namespace, "task_queue": worker.task_queue, "state": state}
+    pins = claimable_pins(worker, kind, settings)
+    if ANY_PIN in pins:
+        return [(task for task in rows.each(Task, **place) if _offered(task, kind, pins))]
+    return [rows.each(Task, **place, kind=kind, compatibility=pin) for pin in pins]
+
+
+def _offered(task: Task, kind: TaskKind, pins: Sequence[str | None]) -> bool:
+    return task.kind is kind and (task.compatibility is not None or None in pins)
+
+
+def _free(task: Task, now_us: int) -> bool:
+    if task.state is TaskState.READY:
+        return task.available_us <= now_us
+    return lease_expired(task, now_us)
 
 
 def lease_expired(task: Task, now_us: int) -> bool:
