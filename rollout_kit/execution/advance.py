@@ -51,7 +51,8 @@ APPROVAL = "await_approval"
 def advance(run: Executor, op: Operation, *, undo: bool) -> None:
     """Look once, then do the one thing that this look calls for."""
     kind = KINDS[op.kind]
-    seen = kind.observe(op, run.shell.readers, run.now_s())
+    readers = replace(run.shell.readers, key=key_in_use(run, op))
+    seen = kind.observe(op, readers, run.now_s())
     run.live = run.live.looked(op.id, seen)
     ctx = context(run, op, seen, undo=undo)
     if run.state.standing(op.id) is Standing.INTENDED:
@@ -63,11 +64,10 @@ def advance(run: Executor, op: Operation, *, undo: bool) -> None:
 def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
     """What journal and session know beside the look."""
     state, live = run.state, run.live
-    found = state.operations.get(op.id)
     return Context(
         now_s=seen.at_s,
         since_s=live.since_s.get(op.id, seen.at_s),
-        key=found.key if found and found.key else key_of(run, op),
+        key=key_in_use(run, op),
         baselines=state.baseline.baselines if state.baseline else (),
         unserved_before=state.baseline.unserved_pins if state.baseline else (),
         undoing=undo,
@@ -75,6 +75,12 @@ def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
         written=state.wrote,
         left_running=tuple(left.cohort.path for left in state.left),
     )
+
+
+def key_in_use(run: Executor, op: Operation) -> str:
+    """The key that the standing intent was sent under, else the one that it would be."""
+    found = run.state.operations.get(op.id)
+    return found.key if found and found.key else key_of(run, op)
 
 
 def key_of(run: Executor, op: Operation) -> str:

@@ -142,10 +142,13 @@ def _go_on(state: RolloutState, live: Live, now_s: float) -> Decision:
         return _silent(live, operation)
     if now_s >= live.guards_due_s or live.checked_step != operation.step:
         return WatchFleet()
-    due = live.due_s.get(operation.id, now_s)
-    if due <= now_s:
-        return Advance(operation=operation)
-    return Sleep(until_s=min(due, live.guards_due_s or due), operation=operation.id)
+    due_s, soonest = min(
+        ((live.due_s.get(op.id, now_s), op) for op in in_flight(state, operation)),
+        key=lambda pair: pair[0],
+    )
+    if due_s <= now_s:
+        return Advance(operation=soonest)
+    return Sleep(until_s=min(due_s, live.guards_due_s or due_s), operation=soonest.id)
 
 
 def _silent(live: Live, operation: Operation) -> Hold:
@@ -166,6 +169,19 @@ def next_operation(state: RolloutState) -> Operation | None:
         if state.standing(operation.id) not in (Standing.COMPLETED, Standing.SKIPPED):
             return operation
     return None
+
+
+def in_flight(state: RolloutState, first: Operation) -> tuple[Operation, ...]:
+    """The first undecided operation, and its undecided neighbours of the same wave."""
+    assert state.started is not None
+    if not first.wave:
+        return (first,)
+    return tuple(
+        op
+        for op in state.started.execution_plan.operations
+        if op.wave == first.wave
+        and state.standing(op.id) not in (Standing.COMPLETED, Standing.SKIPPED)
+    )
 
 
 def _asked(live: Live) -> Hold | Finish | None:

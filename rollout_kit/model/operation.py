@@ -73,6 +73,7 @@ class Operation:
     rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
     follows: tuple[str, ...] = ()  # ids whose writes it judges or builds on, in its step
     follows_plan: bool = False  # it judges the whole plan (verify, pause)
+    wave: str = ""  # neighbours in the plan with the same one are in flight together
     group: Group | None = None
     requires: Capability | None = None
     line: int = 0  # place of the step in the file, for messages; 0: none

@@ -26,6 +26,7 @@ class Extras(TypedDict, total=False):
     follows: tuple[str, ...]
     follows_plan: bool
     group: Group | None
+    wave: str
     requires: Capability | None
 
 
@@ -109,6 +110,7 @@ def judge(
         JudgeGateArguments(gate=gate, scope=world.scope),
         within_s=gate.within_s + gate.for_s + gate.interval_s + GATE_SLACK_S,
         follows=follows,
+        wave=f"{step.id}/{path.rpartition('/')[0]}",
     )
 
 

@@ -247,7 +247,7 @@ class MemoryFleet:
         now_us = to_us(self.clock.now())
         if job.job == "bootstrap":
             with self.store.write() as rows:
-                ledger.bootstrap(rows, version, now_us)
+                ledger.bootstrap(rows, version, self.namespace, now_us)
             return JobStatus(state=JobState.SUCCEEDED, exit_status=0)
         with self.store.read() as rows:
             shown = json.dumps(ledger.status(rows, version))
