@@ -7,6 +7,7 @@ to target and revision, not to a rollout: what one rollout proved, the next one 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 
@@ -82,12 +83,27 @@ def key_to_ask(infra: InfraReader, target: str, revision: str) -> str:
 
 
 def pending_migrations(output: str) -> tuple[str, ...] | None:
-    """Names that a `migrate:status` shows as pending; None where it shows no migration at all."""
+    """Names that a `migrate:status` shows as pending; None where it shows no migration at all.
+
+    Read are its table and a JSON list of `{"migration": name, "ran": bool}`.
+    """
+    listed = _listed(output)
+    if listed is not None:
+        return tuple(name for name, ran in listed.items() if not ran) if listed else None
     rows = [_ROW.match(_COLOUR.sub("", line).strip()) for line in output.splitlines()]
     found = [row for row in rows if row]
     if not found and not _NOTHING.search(output):
         return None
     return tuple(row["name"] for row in found if row["state"] == "Pending")
+
+
+def _listed(output: str) -> dict[str, bool] | None:
+    """The migrations of a JSON answer, and whether each ran; None where it is not one."""
+    try:
+        rows = json.loads(output)
+        return {str(row["migration"]): row["ran"] is True for row in rows}
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def read_bootstrap(readers: Readers, revision: str, now_s: float) -> Seen:
