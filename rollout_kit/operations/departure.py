@@ -186,6 +186,8 @@ def not_the_last(
         return why_no_successor(seen.observation, declared, cohort)
     for pin in new_starts(seen.observation, cohort.queue).pins:
         others = takers(seen.observation, declared, cohort, pin)
+        if not others:
+            continue  # a start that nobody took, this cohort neither: `successors` has judged that
         if undoing and any(started(history, other) for other in others):
             continue
         if not undoing and any(proved(history, other, answered=answered) for other in others):

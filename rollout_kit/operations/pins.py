@@ -11,7 +11,12 @@ from urllib.parse import unquote
 from rollout_kit.model.capability import Capability
 from rollout_kit.model.execution_plan import Scope, ServedPin
 from rollout_kit.model.identity import CohortRef, QueueRef
-from rollout_kit.model.observation import SCHEDULER_MARKER, Absent, Observation
+from rollout_kit.model.observation import (
+    SCHEDULER_MARKER,
+    SCHEDULER_RUNNING,
+    Absent,
+    Observation,
+)
 from rollout_kit.model.situation import OpenRun, Situation
 from rollout_kit.operations.api import Seen
 from rollout_kit.operations.liveness import DRAINING, started
@@ -215,7 +220,7 @@ def carried_markers(observation: Observation) -> Iterator[tuple[str, str | Absen
         name, _, attribute = rest.partition("/")
         if kind == "node" and attribute == "marker":
             yield f"node {unquote(name)}", _marker(value)
-        elif fact == SCHEDULER_MARKER:
+        elif fact == SCHEDULER_MARKER and observation.get(SCHEDULER_RUNNING) is not False:
             yield "scheduler", _marker(value)
 
 

@@ -8,6 +8,7 @@ from rollout_kit.model.capability import Capability
 from rollout_kit.model.identity import CohortRef, QueueRef
 from rollout_kit.model.observation import (
     SCHEDULER_MARKER,
+    SCHEDULER_RUNNING,
     FactValue,
     Observation,
     capability_fact,
@@ -77,6 +78,7 @@ def read_markers(readers: Readers, now_s: float) -> Seen:
         facts[node_fact(name, "marker")] = _marker(_node_spec(name, readers))
     scheduler = ask_driver(readers, Answers.SPEC, readers.infra.scheduler_spec)
     facts[SCHEDULER_MARKER] = _marker(scheduler)
+    facts[SCHEDULER_RUNNING] = scheduler.why if isinstance(scheduler, Missing) else bool(scheduler)
     return Seen(observation=Observation(facts=facts), situation=Situation(), at_s=now_s)
 
 

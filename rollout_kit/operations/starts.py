@@ -60,7 +60,7 @@ def successors(
     if routing(observation) is Routing.SELECTOR and starts.pins == (cohort.build_id,):
         return ()
     found: dict[CohortRef, None] = {}
-    for pin in starts.pins:
+    for pin in _concerning(observation, declared, cohort, starts):
         others = takers(observation, declared, cohort, pin)
         if not others:
             return ()
@@ -77,7 +77,7 @@ def why_no_successor(observation: Observation, declared: Declared, cohort: Cohor
         return "; ".join(starts.unknown)
     if routing(observation) is Routing.SELECTOR and starts.pins == (cohort.build_id,):
         return f"{cohort.label} itself is selected for the queue's new starts"
-    for pin in starts.pins:
+    for pin in _concerning(observation, declared, cohort, starts):
         if not takers(observation, declared, cohort, pin):
             holders = [h for h, marker in carried_markers(observation) if marker == pin]
             whose = f" (marker of {', '.join(holders)})" if holders else ""
@@ -109,3 +109,11 @@ def takers(
         and observation.cohort(other, "replicas") != 0
         and isinstance(observation.cohort(other, "drain_intent"), str)
     )
+
+
+def _concerning(
+    observation: Observation, declared: Declared, cohort: CohortRef, starts: NewStarts
+) -> tuple[str | None, ...]:
+    """The pins that somebody else has to take. Unpinned starts that it never took are not among them."""
+    took_unpinned = takes(observation, declared, cohort, None)
+    return tuple(pin for pin in starts.pins if pin is not None or took_unpinned)
