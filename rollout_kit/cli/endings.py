@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
 from rollout_kit.cli.exit_codes import ExitCode
-from rollout_kit.cli.options import DEFAULT_STATE
+from rollout_kit.cli.options import with_state
 from rollout_kit.reporters import board
 from rollout_kit.reporters.text import Printer, Style, one_line
 from rollout_kit.reporters.verification import print_verification, verification
@@ -81,13 +79,6 @@ def next_command(result: Result, state_folder: str) -> str:
     if result.ending is Ending.HELD and result.state is not None:
         command = board.next_command(result.state, result.rollout) or command
     return with_state(command, state_folder)
-
-
-def with_state(command: str, state_folder: str) -> str:
-    """The command as it works from this folder."""
-    if Path(state_folder) == Path(DEFAULT_STATE):
-        return command
-    return f"{command} --state {shlex.quote(state_folder)}"
 
 
 def result_body(result: Result, state_folder: str) -> dict[str, object]:

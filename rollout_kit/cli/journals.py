@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from rollout_kit.cli.arguments import RolloutChoice
 from rollout_kit.cli.console import Console
-from rollout_kit.cli.options import DEFAULT_STATE
+from rollout_kit.cli.options import DEFAULT_STATE, with_state
 from rollout_kit.journal.file_journal import load
 from rollout_kit.journal.lock_file import LockFile
 from rollout_kit.journal.owner import is_gone, this_process
 from rollout_kit.journal.store import RolloutEntry, RolloutStore
 from rollout_kit.model.events import Record
 from rollout_kit.model.state import RolloutState, fold
+from rollout_kit.reporters import board
 from rollout_kit.reporters.status_view import Status
 
 
@@ -49,14 +50,17 @@ def open_entry(journals: RolloutStore, entry: RolloutEntry) -> Found:
     return Found(store=journals, entry=entry, records=records, state=fold(records))
 
 
-def status(found: Found, console: Console) -> Status:
-    """Where it stands, and who runs it."""
+def status(found: Found, choice: RolloutChoice, console: Console) -> Status:
+    """Where it stands, who runs it, what to type next."""
+    running = holder(found, console)
+    command = "" if running else board.next_command(found.state, found.entry.rollout)
     return Status(
         rollout=found.entry.rollout,
         target=found.entry.target,
         journal=str(found.entry.path),
         state=found.state,
-        running=holder(found, console),
+        running=running,
+        next=with_state(command, choice.state or "") if command else "",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from typing import NoReturn, TypeAlias
 
 GENERATIONS = ("2.x", "0.2")
@@ -103,6 +104,13 @@ def output(parser: Parser) -> None:
     parser.add_argument(
         "--output", choices=OUTPUTS, default="human", help="form of stdout (%(default)s)"
     )
+
+
+def with_state(command: str, state_folder: str) -> str:
+    """A command for people to type, as it works from this folder."""
+    if state_folder in ("", DEFAULT_STATE):
+        return command
+    return f"{command} --state {shlex.quote(state_folder)}"
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from rollout_kit.cli.arguments import Output
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.errors import explain
 from rollout_kit.cli.exit_codes import AFTER_WRITES, ExitCode
-from rollout_kit.cli.options import DEFAULT_STATE
+from rollout_kit.cli.options import DEFAULT_STATE, with_state
 from rollout_kit.model.events import OperationIntended, Progress, Record, RolloutStarted
 from rollout_kit.ports.reporter import Reporter
 from rollout_kit.reporters.github import GithubReporter
@@ -96,7 +96,7 @@ def _stopped(error: BaseException, witness: Witness, run: Run, console: Console)
     code = explain(error, console)
     if not witness.wrote:
         return code
-    command = endings.with_state(f"rollout-kit resume {witness.rollout}".strip(), run.state_folder)
+    command = with_state(f"rollout-kit resume {witness.rollout}".strip(), run.state_folder)
     console.out.line(f"next: {command}")
     return code if code in AFTER_WRITES else ExitCode.INTERRUPTED
 

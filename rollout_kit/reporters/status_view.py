@@ -23,6 +23,7 @@ class Status:
     journal: str
     state: RolloutState
     running: str = ""
+    next: str = ""  # the command to type next
 
     @property
     def word(self) -> str:
@@ -34,10 +35,6 @@ class Status:
         if self.state.hold:
             return f"held ({self.state.hold.kind})"
         return "interrupted"
-
-    @property
-    def next(self) -> str:
-        return "" if self.running else board.next_command(self.state, self.rollout)
 
 
 def print_status(status: Status, printer: Printer) -> None:

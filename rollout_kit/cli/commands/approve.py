@@ -5,10 +5,9 @@ from __future__ import annotations
 from rollout_kit.cli import journals
 from rollout_kit.cli.arguments import Approve
 from rollout_kit.cli.console import Console
-from rollout_kit.cli.endings import with_state
 from rollout_kit.cli.errors import CommandError
 from rollout_kit.cli.exit_codes import ExitCode
-from rollout_kit.cli.options import DEFAULT_STATE
+from rollout_kit.cli.options import with_state
 from rollout_kit.journal.owner import actor
 from rollout_kit.model.events import HoldKind, RolloutHeld
 from rollout_kit.ports.approvals import PersonRecord, PersonSaid
@@ -41,8 +40,8 @@ def run(arguments: Approve, console: Console) -> ExitCode:
     if running:
         console.out.line(f"{running} goes on")
     else:
-        state = arguments.choice.state or DEFAULT_STATE
-        command = with_state(f"rollout-kit resume {found.entry.rollout}", state)
+        resume = f"rollout-kit resume {found.entry.rollout}"
+        command = with_state(resume, arguments.choice.state or "")
         console.out.line(f"next: {command}", Style.STRONG)
     return ExitCode.SUCCESS
 

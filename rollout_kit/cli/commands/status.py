@@ -10,12 +10,13 @@ from rollout_kit.reporters import status_view as view
 
 
 def run(arguments: Status, console: Console) -> ExitCode:
+    choice = arguments.choice
     if arguments.all:
-        store = journals.store(arguments.choice.state, console)
-        entries = store.rollouts(arguments.choice.target)
-        statuses = [journals.status(journals.open_entry(store, e), console) for e in entries]
+        store = journals.store(choice.state, console)
+        found = [journals.open_entry(store, entry) for entry in store.rollouts(choice.target)]
     else:
-        statuses = [journals.status(journals.find(arguments.choice, console), console)]
+        found = [journals.find(choice, console)]
+    statuses = [journals.status(one, choice, console) for one in found]
     match arguments.output:
         case Output.JSON:
             console.out.raw(view.status_json(statuses))

@@ -22,6 +22,10 @@ def run(arguments: Unlock, console: Console) -> ExitCode:
         known = ", ".join(targets) or "none"
         message = f"{len(targets)} targets have a journal in {store.state}"
         raise CommandError(ExitCode.USAGE, message, hint=f"say which with --target: {known}")
+    if target not in targets:
+        known = ", ".join(targets) or "none"
+        message = f'No target "{target}" in {store.state}'
+        raise CommandError(ExitCode.NOT_FOUND, message, hint=f"there are: {known}")
     folder = store.folder(target)
     lock = LockFile(folder).read()
     if lock is None or lock.released:
