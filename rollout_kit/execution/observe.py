@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollout_kit.model.capability import Capability
-from rollout_kit.model.identity import QueueRef
 from rollout_kit.model.observation import Absent, FactValue, Observation, capability_fact
 from rollout_kit.model.situation import Situation
-from rollout_kit.operations import queues, reading
+from rollout_kit.operations import reading, survey
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.ports.errors import InFlight, OutsideError
 
@@ -24,8 +23,7 @@ def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ())
     looks.append(reading.read_maintenance(readers, now_s))
     if scope.revision is not None:
         looks.append(reading.read_bootstrap(readers, scope.revision, now_s))
-    looks += [queues.read_queue(queue, readers, now_s) for queue in queues_of(readers)]
-    looks += [queues.read_runs(namespace, readers, now_s) for namespace in scope.namespaces]
+    looks.append(survey.read_pins(readers, now_s))
     facts: dict[str, FactValue] = {}
     situation = Situation()
     for look in looks:
@@ -34,20 +32,6 @@ def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ())
     facts.update(_capabilities(facts))
     facts.update({f"image/{image}/known": _knows(readers, image) for image in images})
     return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)
-
-
-def queues_of(readers: Readers) -> tuple[QueueRef, ...]:
-    """The plan's queues, and every other queue with workers of the declared namespaces: pins reach them."""
-    found = dict.fromkeys(readers.scope.queues)
-    for namespace in readers.scope.namespaces:
-        try:
-            names = readers.engine.queues(namespace)
-        except OutsideError:
-            continue  # reported where runs and pins are counted: they read "not measured"
-        found.update(
-            dict.fromkeys(QueueRef(namespace=namespace, task_queue=name) for name in names)
-        )
-    return tuple(found)
 
 
 def capabilities(observation: Observation) -> frozenset[Capability]:

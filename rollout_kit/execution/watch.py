@@ -22,7 +22,17 @@ from rollout_kit.model.events import (
     RolloutFinished,
     RolloutHeld,
 )
-from rollout_kit.model.gate import Baseline, GateSource, GuardSpec, Sample, Verdict
+from rollout_kit.model.gate import (
+    Baseline,
+    CohortMeasure,
+    CohortSource,
+    GateSource,
+    GuardSpec,
+    ReadinessSource,
+    Sample,
+    SupportersSource,
+    Verdict,
+)
 from rollout_kit.model.observation import Absent, Difference, Observation
 from rollout_kit.model.operation import Keep
 from rollout_kit.operations import pins
@@ -66,7 +76,7 @@ def take_baseline(run: Executor) -> None:
     )
     context = Context(now_s=seen.at_s, since_s=seen.at_s, key="", unserved_before=unserved)
     attended = run.live.attended_s(run.now_s())
-    samples = {name: _sample(run, source, context) for name, source in sources.items()}
+    samples = {name: _sample(run, source, context, seen) for name, source in sources.items()}
     baselines = tuple(
         Baseline(
             name=name,
@@ -99,18 +109,20 @@ def watch_fleet(run: Executor) -> None:
         guards_due_s=now_s + _interval(plan.guards),
         checked_step=operation.step if operation else run.live.checked_step,
     )
+    seen = observe_fleet(run.shell.readers, now_s)
     if run.state.rollback is None:
-        seen = observe_fleet(run.shell.readers, now_s)
         found = drift.drift(run.state, seen.facts)
         where = operation.id if operation else ""
         run.live = replace(run.live, drift=found, drift_at=where)
         _watch_silence(run, seen)
-    breached = _watch_guards(run, plan.guards)
+    breached = _watch_guards(run, plan.guards, seen)
     if breached and run.state.rollback is None:
         run.append(breached)
 
 
-def _watch_guards(run: Executor, guards: tuple[GuardSpec, ...]) -> GuardBreached | None:
+def _watch_guards(
+    run: Executor, guards: tuple[GuardSpec, ...], fleet: Seen
+) -> GuardBreached | None:
     context = Context(
         now_s=run.now_s(),
         since_s=run.live.attached_at_s,
@@ -120,7 +132,7 @@ def _watch_guards(run: Executor, guards: tuple[GuardSpec, ...]) -> GuardBreached
     )
     breached: GuardBreached | None = None
     for guard in guards:
-        taken = _sample(run, guard.source, context)
+        taken = _sample(run, guard.source, context, fleet)
         samples = (*run.live.guard_samples.get(guard.name, ()), taken)[-GUARD_HISTORY:]
         run.live = replace(run.live, guard_samples={**run.live.guard_samples, guard.name: samples})
         elapsed_ms = context.elapsed_attended_s * 1000.0
@@ -131,9 +143,16 @@ def _watch_guards(run: Executor, guards: tuple[GuardSpec, ...]) -> GuardBreached
     return breached
 
 
-def _sample(run: Executor, source: GateSource, context: Context) -> Sample:
+def _sample(run: Executor, source: GateSource, context: Context, fleet: Seen) -> Sample:
+    """One measurement; what the look at the whole fleet has read already is not read again."""
     assert run.state.started is not None
-    seen = observe_source(source, run.shell.readers, run.now_s())
+    match source:
+        case SupportersSource() | ReadinessSource():
+            seen = fleet
+        case CohortSource(measure=CohortMeasure.UNSERVED_PINS):
+            seen = fleet
+        case _:
+            seen = observe_source(source, run.shell.readers, run.now_s())
     return sample(
         source,
         seen,
