@@ -57,7 +57,7 @@ def connect(
         monotonic_s=clock.monotonic_s,
     )
     driver = _driver(document.infra, plan_folder, environment)
-    metrics = HttpJsonMetrics(client=client, environment=environment)
+    metrics = HttpJsonMetrics(client=client, environ=environment)
     try:
         yield Outside(
             readers=Readers(engine=engine, infra=driver, metrics=metrics, scope=scope_of(document)),
