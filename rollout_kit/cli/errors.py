@@ -45,6 +45,7 @@ def _expected(error: BaseException) -> CommandError | None:
     from rollout_kit.journal.store import RolloutNotFound
     from rollout_kit.ports.errors import OutsideError
     from rollout_kit.ports.journal import JournalLost
+    from rollout_kit.sandbox.files import SandboxError
 
     match error:
         case OutsideError():
@@ -54,7 +55,7 @@ def _expected(error: BaseException) -> CommandError | None:
             return CommandError(ExitCode.LOCKED, error.message, hint=error.hint)
         case RolloutNotFound():
             return CommandError(ExitCode.NOT_FOUND, error.message, hint=error.hint)
-        case JournalLost():
+        case JournalLost() | SandboxError():
             return CommandError(ExitCode.FAILURE, error.message, hint=error.hint)
         case UnsetEnvironmentError():
             return CommandError(

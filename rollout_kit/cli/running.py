@@ -68,10 +68,21 @@ class _Shown:
     witness: Witness = field(default_factory=Witness)
 
 
-def carry_out(run: Run, console: Console, act: Callable[[Surroundings], Result]) -> ExitCode:
-    """Run `act` with everything it needs, say how it ended, give the code."""
+def listening_clock() -> SystemClock:
+    """The process's time; from now on a signal is a wish to stop."""
     clock = SystemClock()
     clock.listen()
+    return clock
+
+
+def carry_out(
+    run: Run,
+    console: Console,
+    act: Callable[[Surroundings], Result],
+    clock: SystemClock | None = None,
+) -> ExitCode:
+    """Run `act` with everything it needs, say how it ended, give the code."""
+    clock = clock or listening_clock()
     with _shown(run, console, clock) as shown:
         around = Surroundings(
             environment=console.environment,
