@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from rollout_kit.sandbox.layout import (
     HEARTBEAT_S,
@@ -22,6 +23,7 @@ _FLAWS = {Flaw.CANARY: "flaky", Flaw.WORKER: "hang"}
 _PROTOCOL = {Generation.V0_2: "1.0", Generation.V2: "1.19"}
 _WRONG_VERSION = {Generation.V0_2: "0.2.7", Generation.V2: "2.3.99"}
 _GRACE = "6s"
+_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def fleet_text(info: SandboxInfo, *, rate_hz: float) -> str:
@@ -30,6 +32,7 @@ def fleet_text(info: SandboxInfo, *, rate_hz: float) -> str:
         "version": 1,
         "state": "state",
         "stop_grace": _GRACE,
+        "environment": {"PYTHONPATH": _ROOT, "PYTHONUNBUFFERED": "1"},
         "images": _images(info),
         "front": {"port": info.front_port},
         "node_template": {

@@ -46,11 +46,18 @@ class Front:
     def __init__(self, upstreams: list[Upstream]) -> None:
         self._upstreams = upstreams
         self._turn = 0
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, host: str, port: int) -> None:
-        server = await asyncio.start_server(self._take, host, port, backlog=256)
+        server = await asyncio.start_server(self._accept, host, port, backlog=256)
         async with server:
             await server.serve_forever()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The loop alone would forget a connection of which nobody else knows."""
+        task = asyncio.create_task(self._take(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._turn += 1

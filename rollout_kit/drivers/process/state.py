@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from rollout_kit.drivers.process import processes, records, roles
 from rollout_kit.ports.infra import JobState, JobStatus
@@ -49,6 +49,10 @@ class StateFolder:
     def role(self, name: str) -> str:
         """The path of the role's files, without their endings."""
         return str(self.root / "roles" / _file_name(name))
+
+    def role_name(self, role: str) -> str:
+        """The name that `role` was given, unless it was too long for a file."""
+        return unquote(role.rpartition("/")[2])
 
     def log(self, role: str) -> str:
         return str(self.root / "logs" / f"{_file_name(role)}.log")
