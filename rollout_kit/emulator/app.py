@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from rollout_kit.emulator import gatekeeper, manifests
+from rollout_kit.emulator.calls import Call, Match, NoRoute, Plane, Route, Router
 from rollout_kit.emulator.gatekeeper import CONTROL_HEADER, CONTROL_VERSION, WORKER_HEADER
 from rollout_kit.emulator.model import ledger, topology
 from rollout_kit.emulator.model.moments import to_us
@@ -26,7 +26,6 @@ from rollout_kit.emulator.routes import (
     workers,
     workflows,
 )
-from rollout_kit.emulator.routing import Call, Match, NoRoute, Plane, Route, Router
 from rollout_kit.emulator.store import Store, StoreUnavailable, next_number
 from rollout_kit.emulator.wire import Handle, Refusal, Request, Response, ServerError, wsgi
 
@@ -66,7 +65,7 @@ def build(settings: ServerSettings, store: Store, now: Callable[[], datetime]) -
 
     def handle(request: Request) -> Response:
         response = _answer(request, router, settings, store, to_us(now()))
-        date = format_datetime(now().astimezone(UTC), usegmt=True)
+        date = now().astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
         return replace(response, headers=(("Date", date), *response.headers))
 
     return handle

@@ -6,8 +6,8 @@ import hmac
 import json
 from collections.abc import Mapping
 
+from rollout_kit.emulator.calls import Plane, Role, Route
 from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
-from rollout_kit.emulator.routing import Plane, Role, Route
 from rollout_kit.emulator.wire import Refusal, Request
 
 CONTROL_HEADER = "X-Durable-Workflow-Control-Plane-Version"

@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from rollout_kit.emulator.model.settings import Generation, ServerSettings
 
+_DATA = Path(__file__).with_name("data")
+
 
 @cache
 def _data(name: str) -> dict[str, Any]:
-    text = files("rollout_kit.emulator").joinpath("data", name).read_text(encoding="utf-8")
+    text = _DATA.joinpath(name).read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

@@ -17,7 +17,6 @@ from rollout_kit.emulator.app import NoAnswer, build
 from rollout_kit.emulator.sqlite_store import SqliteStore
 from rollout_kit.emulator.wire import Handle, Request, Response, wsgi
 
-_THREADS = 48
 _LOOK_EVERY_S = 0.1
 _CONNECTIONS = 1000
 
@@ -32,18 +31,17 @@ class _ClosingTask(WSGITask):
 
 def holding_polls(
     handle: Handle,
-    timeout_s: float,
     *,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Handle:
-    """Ask again while a poll finds nothing, until its time is over."""
+    """Ask again while a poll finds nothing, for as long as it wants to be held."""
 
     def held(request: Request) -> Response:
-        deadline = monotonic() + timeout_s
+        began = monotonic()
         response = handle(request)
-        while response.retry and monotonic() < deadline:
-            sleep(min(_LOOK_EVERY_S, max(0.0, deadline - monotonic())))
+        while response.hold_s is not None and (left := began + response.hold_s - monotonic()) > 0:
+            sleep(min(_LOOK_EVERY_S, left))
             response = handle(request)
         return response
 
@@ -67,18 +65,21 @@ def main(argv: list[str] | None = None) -> int:
     arguments = process.parser(__doc__ or "")
     arguments.add_argument("--port", type=int, required=True, help="port to listen on")
     arguments.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
+    arguments.add_argument(
+        "--threads", type=int, default=48, help="requests at a time (default: %(default)s)"
+    )
     options = arguments.parse_args(argv)
     settings = process.settings(options)
     store = SqliteStore(options.database, create=False)
     node = build(settings, store, process.utc_now)
-    handle = never_answering(holding_polls(node, settings.poll_timeout_s))
+    handle = never_answering(holding_polls(node))
     HTTPChannel.task_class = _ClosingTask
     try:
         server = create_server(
             wsgi(handle),
             host=options.host,
             port=options.port,
-            threads=_THREADS,
+            threads=options.threads,
             connection_limit=_CONNECTIONS,
             ident=None,
         )

@@ -9,10 +9,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import Field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast
 
+from rollout_kit.emulator.model import records
 from rollout_kit.emulator.model.layouts import LAYOUTS, Layout
 from rollout_kit.emulator.store import Rows, StoreUnavailable
 
@@ -31,12 +33,17 @@ def _columns(layout: Layout) -> tuple[str, ...]:
 
 
 def _enums(kind: type) -> Mapping[str, type[StrEnum]]:
-    hints = get_type_hints(kind)
+    """The fields that hold enum members; JSON gives back their plain text."""
+    named = {item.name: getattr(records, str(item.type), None) for item in _fields(kind)}
     return {
-        name: hint
-        for name, hint in hints.items()
-        if isinstance(hint, type) and issubclass(hint, StrEnum)
+        name: found
+        for name, found in named.items()
+        if isinstance(found, type) and issubclass(found, StrEnum)
     }
+
+
+def _fields(kind: type) -> Sequence[Field[Any]]:
+    return fields(cast("type[Any]", kind))
 
 
 class _Kind:
@@ -46,7 +53,7 @@ class _Kind:
         self.kind = kind
         self.columns = _columns(layout)
         self.key = layout.key
-        self.fields = tuple(get_type_hints(kind))
+        self.fields = tuple(item.name for item in _fields(kind))
         self.enums = _enums(kind)
         self._decoded: dict[str, object] = {}
         table, columns = layout.table, self.columns

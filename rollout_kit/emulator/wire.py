@@ -58,8 +58,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A JSON body unless `text` is given; `retry` says that a poll found nothing yet.
+    """A JSON body unless `text` is given.
 
+    `hold_s` says that a poll found nothing yet, and for how many seconds it wants to be asked again.
     `constant` are further members of the body, encoded already: what never changes is encoded once.
     """
 
@@ -69,7 +70,7 @@ class Response:
     text: str | None = None
     content_type: str = "application/json"
     headers: Sequence[tuple[str, str]] = ()
-    retry: bool = False
+    hold_s: float | None = None
 
     @property
     def payload(self) -> bytes:

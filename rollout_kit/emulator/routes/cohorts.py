@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rollout_kit.emulator.calls import Call, Route, invalid
 from rollout_kit.emulator.model import cohorts, ledger, promotion
 from rollout_kit.emulator.model.records import Rollout
 from rollout_kit.emulator.model.settings import Condition, Generation
-from rollout_kit.emulator.routing import Call, Route, invalid
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response, ServerError
 

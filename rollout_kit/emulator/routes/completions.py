@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from rollout_kit.emulator.calls import Call, Handler, invalid
 from rollout_kit.emulator.model import commands, history, outcomes, tasks
 from rollout_kit.emulator.model.commands import UnknownCommand
 from rollout_kit.emulator.model.moments import SECOND_US, carbon
 from rollout_kit.emulator.model.records import Bucket, Event, Run, Task, TaskKind, TaskState
-from rollout_kit.emulator.routing import Call, Handler, invalid
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response
 

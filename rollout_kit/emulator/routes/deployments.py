@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rollout_kit.emulator.calls import Call, Route
 from rollout_kit.emulator.model import cohorts, fleet, promotion
 from rollout_kit.emulator.model.promotion import Blockage
 from rollout_kit.emulator.model.records import Rollout
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.emulator.routing import Call, Route
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response
 

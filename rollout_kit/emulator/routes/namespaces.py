@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rollout_kit.emulator.calls import ADMINS, Call, Route, invalid
 from rollout_kit.emulator.model import namespaces
 from rollout_kit.emulator.model.moments import whole_second
 from rollout_kit.emulator.model.records import Namespace
-from rollout_kit.emulator.routing import ADMINS, Call, Route, invalid
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response
 

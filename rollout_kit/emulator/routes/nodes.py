@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from rollout_kit.emulator import manifests
+from rollout_kit.emulator.calls import ANYBODY, Call, Plane, Role, Route
 from rollout_kit.emulator.model import fleet, readiness, repair, topology
 from rollout_kit.emulator.model.moments import offset
 from rollout_kit.emulator.model.records import Namespace
 from rollout_kit.emulator.model.settings import Condition, Generation
-from rollout_kit.emulator.routing import ANYBODY, Call, Plane, Role, Route
 from rollout_kit.emulator.store import StoreUnavailable
 from rollout_kit.emulator.wire import Response
 

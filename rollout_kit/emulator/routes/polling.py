@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rollout_kit.emulator.calls import Call, Handler, invalid
 from rollout_kit.emulator.model import history, tasks
 from rollout_kit.emulator.model.moments import carbon
 from rollout_kit.emulator.model.records import Run, Task, TaskKind, Worker
-from rollout_kit.emulator.routing import Call, Handler, invalid
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response
 
+_LONGEST_POLL_S = 60
 _RESUME_FIELDS = [
     "workflow_wait_kind",
     "open_wait_id",
@@ -76,8 +77,11 @@ def _poll_queries(call: Call) -> Response:
 
 
 def _no_task(call: Call) -> Response:
-    status = {"poll_status": "empty"} if call.settings.rules.poll_status else {}
-    return Response(body={"task": None, **status}, retry=True)
+    newer = call.settings.rules.poll_status
+    asked = call.json.get("timeout_seconds") if newer else None
+    hold_s = min(asked, _LONGEST_POLL_S) if isinstance(asked, int) else call.settings.poll_timeout_s
+    status = {"poll_status": "empty"} if newer else {}
+    return Response(body={"task": None, **status}, hold_s=hold_s)
 
 
 def _polling_worker(rows: Rows, call: Call) -> Worker:

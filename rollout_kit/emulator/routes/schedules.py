@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from rollout_kit.emulator.calls import Call, Handler, Route, invalid
 from rollout_kit.emulator.model import schedules
 from rollout_kit.emulator.model.records import Schedule
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.emulator.routing import Call, Handler, Route, invalid
 from rollout_kit.emulator.store import Rows, new_id
 from rollout_kit.emulator.wire import Refusal, Response
 

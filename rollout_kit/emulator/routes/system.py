@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rollout_kit.emulator import manifests
+from rollout_kit.emulator.calls import ADMINS, Call, Handler, Route
 from rollout_kit.emulator.model import fleet, metrics, passes, repair
 from rollout_kit.emulator.model.moments import SECOND_US, offset
 from rollout_kit.emulator.model.records import Namespace
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.emulator.routing import ADMINS, Call, Handler, Route
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Response
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rollout_kit.emulator.calls import Call, Route
 from rollout_kit.emulator.model import queues
-from rollout_kit.emulator.routing import Call, Route
 from rollout_kit.emulator.wire import Response
 
 

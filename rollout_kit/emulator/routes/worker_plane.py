@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rollout_kit.emulator.calls import WORKERS, Call, Handler, Plane, Route, invalid
 from rollout_kit.emulator.model import ledger, workers
 from rollout_kit.emulator.model.records import Worker
 from rollout_kit.emulator.model.settings import Condition, Generation
 from rollout_kit.emulator.model.workers import DefinitionChanged, Registration
 from rollout_kit.emulator.routes import completions, polling
 from rollout_kit.emulator.routes.cohorts import need_rollout_table
-from rollout_kit.emulator.routing import WORKERS, Call, Handler, Plane, Route, invalid
 from rollout_kit.emulator.wire import Refusal, Response, ServerError
 
 _PRUNED_NOTHING = {"processed": 0, "pruned": 0, "skipped": 0, "failed": 0}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rollout_kit.emulator.calls import ADMINS, Call, Route
 from rollout_kit.emulator.model import workers
 from rollout_kit.emulator.model.cohorts import effective_status
 from rollout_kit.emulator.model.records import Worker
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.emulator.routing import ADMINS, Call, Route
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response
 

@@ -6,11 +6,11 @@ import base64
 import re
 from collections.abc import Mapping
 
+from rollout_kit.emulator.calls import Call, Handler, Route, invalid
 from rollout_kit.emulator.model import outcomes, payloads, repair, routing, runs, views
 from rollout_kit.emulator.model.records import Bucket, Run
 from rollout_kit.emulator.model.routing import QueueDraining
 from rollout_kit.emulator.model.runs import NewRun
-from rollout_kit.emulator.routing import Call, Handler, Route, invalid
 from rollout_kit.emulator.store import Rows, new_id
 from rollout_kit.emulator.wire import Refusal, Response
 
