@@ -29,6 +29,11 @@ class Stage:
         return self.change.kind is ChangeKind.UPDATE
 
     @property
+    def means_to_write(self) -> bool:
+        """Whether it writes, or would if nothing stood in its way."""
+        return self.change.kind in (ChangeKind.UPDATE, ChangeKind.BLOCKED)
+
+    @property
     def changed(self) -> Facts:
         """The facts that it is expected to change, with their new values."""
         before = self.before.facts

@@ -15,16 +15,16 @@ Precondition = Callable[[Draft], Iterator[Problem]]
 # The names under `target.accept`: what an author may take upon himself, with a reason.
 ACCEPTABLE = ("outage", *fleet_shape.ACCEPTABLE)
 
-PRECONDITIONS: tuple[Precondition, ...] = (
+# A wrong name is wrong also where nothing is left to do.
+ALWAYS: tuple[Precondition, ...] = (routing.known_cohorts,)
+BEFORE_A_WRITE: tuple[Precondition, ...] = (
     order.bootstrap_first,
     order.adjacent_versions,
     order.known_images,
     order.capable,
     fleet_shape.not_embedded,
     fleet_shape.fit_for_several_nodes,
-    routing.known_cohorts,
     routing.no_live_unversioned_cohort,
-    routing.current_build_selected,
     routing.admin_for_markers,
     routing.readable_namespaces,
     work.one_code_per_cohort,
@@ -34,10 +34,10 @@ PRECONDITIONS: tuple[Precondition, ...] = (
 
 
 def unmet(draft: Draft) -> tuple[Problem, ...]:
-    """Every precondition that does not hold. A plan that changes nothing needs none of them."""
-    if not draft.writes:
-        return ()
-    return tuple(problem for judge in PRECONDITIONS for problem in judge(draft))
+    """Every precondition that does not hold; most concern only a plan that changes something."""
+    changes = any(stage.means_to_write for stage in draft.stages)
+    judged = (*ALWAYS, *(BEFORE_A_WRITE if changes else ()))
+    return tuple(problem for judge in judged for problem in judge(draft))
 
 
 def acceptable(problem: Problem, document: PlanDocument) -> bool:

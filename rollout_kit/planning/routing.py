@@ -13,9 +13,8 @@ from rollout_kit.document.plan import (
     Step,
     WorkerCanaryStep,
 )
-from rollout_kit.model.capability import Capability
 from rollout_kit.model.identity import CohortRef, QueueRef
-from rollout_kit.model.observation import Absent, Observation, cohort_fact
+from rollout_kit.model.observation import Absent
 from rollout_kit.operations.queues import NAMESPACES, RUNS, queue_fact
 from rollout_kit.operations.starts import known
 from rollout_kit.planning.api import Problem
@@ -61,37 +60,6 @@ def no_live_unversioned_cohort(draft: Draft) -> Iterator[Problem]:
                 summary="Queue with live unversioned workers",
                 detail=f"{cohort.label} has {count}. {UNVERSIONED}",
                 hint="give these workers a build id first, or leave the queue out of the plan",
-            )
-
-
-def current_build_selected(draft: Draft) -> Iterator[Problem]:
-    """Rule 11: before a second cohort appears, the server knows which one gets the new starts.
-
-    A forward-only plan does not select a build that nobody runs any more.
-    """
-    if Capability.PROMOTE not in draft.capabilities:
-        return
-    for stage in draft.writes:
-        for cohort in _starting(stage.before, stage.after):
-            others = [
-                c
-                for c in stage.before.cohorts_of(cohort.namespace, cohort.task_queue)
-                if c != cohort and _desired(stage.before, c) > 0
-            ]
-            if not others or any(stage.before.cohort(c, "selected") is True for c in others):
-                continue
-            if stage.before.cohort(cohort, "selected") is True:
-                continue
-            yield Problem(
-                summary="No build is selected",
-                detail=f"{stage.operation.id} starts {cohort.label} beside"
-                f" {', '.join(c.label for c in others)} while none of them is selected:"
-                " starts would be unpinned, and either build could take them.",
-                hint="promote the current build first; `worker-canary` does that by itself",
-                step=stage.operation.step,
-                line=stage.operation.line,
-                column=stage.operation.column,
-                rule=11,
             )
 
 
@@ -202,20 +170,6 @@ def _unknown_cohort(cohort: CohortRef, others: tuple[CohortRef, ...], step: Step
         column=place.column if place else 0,
         rule=10,
     )
-
-
-def _starting(before: Observation, after: Observation) -> tuple[CohortRef, ...]:
-    return tuple(
-        cohort
-        for cohort in after.cohorts()
-        if _desired(before, cohort) == 0 and _desired(after, cohort) > 0
-    )
-
-
-def _desired(world: Observation, cohort: CohortRef) -> int:
-    """Desired workers; a cohort that the driver does not know counts none."""
-    value = world.get(cohort_fact(cohort, "replicas"))
-    return value if isinstance(value, int) else 0
 
 
 def _in_use(draft: Draft) -> dict[str, str]:

@@ -33,7 +33,9 @@ def served_markers(draft: Draft) -> Iterator[Problem]:
     """
     given_up = set(pins_that_decide_nothing(draft.document))
     told: set[str] = set()
-    for stage in draft.writes:
+    for stage in draft.stages:
+        if not stage.means_to_write:
+            continue
         before = dict(_unserved(draft, stage.before))
         for build, holder in _unserved(draft, stage.after):
             if build in before or build in given_up or build in told:
