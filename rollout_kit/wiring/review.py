@@ -10,7 +10,6 @@ from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview, preview
 from rollout_kit.operations.api import Readers
 from rollout_kit.policy.evaluate import Finding, evaluate
-from rollout_kit.policy.find import packs_beside, packs_in
 from rollout_kit.ports.clock import Clock
 
 
@@ -24,14 +23,11 @@ class BadPolicy(Exception):
 
 def review(
     document: PlanDocument,
-    plan_folder: Path,
     readers: Readers,
     clock: Clock,
     policies: tuple[Path, ...],
 ) -> Preview:
     """Observe, plan and judge.
-
-    `policies`: packs named on the command line; none: those beside the plan.
 
     Raises:
         OutsideError: nothing answers at all.
@@ -42,7 +38,7 @@ def review(
         return found
     findings: list[Finding] = []
     wrong: list[Diagnostic] = []
-    for path in packs_in(policies) if policies else packs_beside(plan_folder):
+    for path in policies:
         from rollout_kit.policy.read import read_pack
 
         reading = read_pack(path.read_text(encoding="utf-8"), file=str(path))

@@ -27,7 +27,7 @@ from rollout_kit.wiring.review import review
 def preview(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Preview:
     """What the plan would do to the live fleet now. Reads only."""
     with connect(document, plan_folder, around.environment, around.clock) as outside:
-        return review(document, plan_folder, outside.readers, around.clock, around.policies)
+        return review(document, outside.readers, around.clock, around.policies)
 
 
 def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Result:
@@ -38,7 +38,7 @@ def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Re
             return _other_rollout(unfinished, document)
         return attach(unfinished, around)
     with connect(document, plan_folder, around.environment, around.clock) as outside:
-        found = review(document, plan_folder, outside.readers, around.clock, around.policies)
+        found = review(document, outside.readers, around.clock, around.policies)
         stopped = _stopped(found)
         if stopped is not None:
             return stopped

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-STEP_S = 0.25
+STEP_S = 0.5
 
 
 class VirtualClock:
-    """`ports.clock.Clock` over a number; `live` is called after every quarter second."""
+    """`ports.clock.Clock` over a number; `live` is called after every half second."""
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
