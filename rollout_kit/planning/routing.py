@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rollout_kit.document.diagnostics import did_you_mean, known_names
 from rollout_kit.document.plan import (
@@ -40,7 +40,7 @@ def known_cohorts(draft: Draft) -> Iterator[Problem]:
         if there or queue in new or not _was_read(draft, queue):
             continue
         yield _unknown_queue(draft, queue)
-    for cohort, step in _named(draft):
+    for cohort, step in _named(draft).items():
         if cohort in brought or known(draft.live, cohort) is not False:
             continue
         others = draft.live.cohorts_of(cohort.namespace, cohort.task_queue)
@@ -99,15 +99,17 @@ def readable_namespaces(draft: Draft) -> Iterator[Problem]:
             )
 
 
-def _named(draft: Draft) -> Iterator[tuple[CohortRef, Step | None]]:
-    """Cohorts that the plan names and does not bring, each with the step that names it."""
-    for entry in draft.document.release.workers:
-        if entry.from_ is not None:
-            yield cohort_in(queue_of(entry), entry.from_), None
+def _named(draft: Draft) -> Mapping[CohortRef, Step | None]:
+    """Cohorts that the plan names and does not bring, each with the first step that names it."""
+    found: dict[CohortRef, Step | None] = {}
     for step in draft.document.steps:
         for name, build in _of_step(step):
             for queue in queues_named(draft.document, name):
-                yield cohort_in(queue, build), step
+                found.setdefault(cohort_in(queue, build), step)
+    for entry in draft.document.release.workers:
+        if entry.from_ is not None:
+            found.setdefault(cohort_in(queue_of(entry), entry.from_), None)
+    return found
 
 
 def _of_step(step: Step) -> Iterator[tuple[str, BuildSelector]]:
