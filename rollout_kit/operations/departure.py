@@ -14,6 +14,7 @@ from rollout_kit.operations.pins import (
     Declared,
     UnservedMarker,
     pinned_runs,
+    serves,
     takes,
     unserved_markers,
 )
@@ -199,11 +200,17 @@ def not_the_last(
 
 
 def markers_lost(seen: Seen, declared: Declared, cohort: CohortRef) -> tuple[UnservedMarker, ...]:
-    """Rule 19, judged beforehand: markers that nobody would serve once this cohort is gone."""
-    situation = seen.situation
-    before = unserved_markers(seen.observation, situation, declared)
-    after = unserved_markers(seen.observation, situation, declared, without=cohort)
-    return tuple(item for item in after if item not in before)
+    """Rule 19, judged beforehand: markers that it serves and, once it is gone, nobody would.
+
+    A draining cohort counts as serving: its heartbeats still answer for the marker.
+    """
+    after = unserved_markers(seen.observation, seen.situation, declared, without=cohort)
+    return tuple(item for item in after if serves(declared, cohort, item.marker))
+
+
+def left_to_nobody(lost: tuple[UnservedMarker, ...]) -> str:
+    who = ", ".join(f"{item.holder} ({item.marker})" for item in lost)
+    return f"nobody else serves what these pin new runs to: {who}"
 
 
 def poll_timeout_s(situation: Situation, queue: QueueRef) -> float:

@@ -29,7 +29,12 @@ from rollout_kit.operations.cohort_change import (
     touched,
     unknown,
 )
-from rollout_kit.operations.departure import needing, not_the_last
+from rollout_kit.operations.departure import (
+    left_to_nobody,
+    markers_lost,
+    needing,
+    not_the_last,
+)
 from rollout_kit.operations.liveness import DRAINING
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.pins import refused_polls
@@ -91,7 +96,7 @@ class DrainCohort:
         )
 
     def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:
-        """Rules 7 and 9, on numbers, just before the write."""
+        """Rules 7, 9 and 19, on numbers, just before the write."""
         args = _arguments(op)
         answered = args.answered(ctx)
         last = not_the_last(
@@ -99,6 +104,9 @@ class DrainCohort:
         )
         if last:
             return Waiting(retry_after_s=pace(ctx), progress=last)
+        lost = markers_lost(seen, args.rules, args.cohort)
+        if lost:
+            return Waiting(retry_after_s=pace(ctx), progress=left_to_nobody(lost))
         if freezing(op, ctx) or args.pinned_runs is PinnedRuns.STRAND:
             return Done()
         open_runs = needing((seen,), args.rules, args.cohort, answered=answered)

@@ -23,7 +23,13 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.cohort_acts import LeavingArguments, back_to_life, freezing
 from rollout_kit.operations.cohort_change import left_alone, silent, touched, unseen
-from rollout_kit.operations.departure import leases_held, markers_lost, needing, not_the_last
+from rollout_kit.operations.departure import (
+    leases_held,
+    left_to_nobody,
+    markers_lost,
+    needing,
+    not_the_last,
+)
 from rollout_kit.operations.liveness import DRAINING
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.queues import read_leaving
@@ -151,8 +157,7 @@ def _not_ready(op: Operation, args: LeavingArguments, seen: Seen, ctx: Context) 
         return last
     lost = markers_lost(seen, args.rules, cohort)
     if lost:
-        who = ", ".join(f"{item.holder} ({item.marker})" for item in lost)
-        return f"nobody else serves what these pin new runs to: {who}"
+        return left_to_nobody(lost)
     held = leases_held(seen, args.rules, cohort)
     if held:
         return held
