@@ -180,15 +180,16 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Rows]:
-        connection = self._connection()
         try:
+            connection = self._connection()
             connection.execute(begin)
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(error)) from error
         try:
             yield _SqliteRows(connection, self._numbers)
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 

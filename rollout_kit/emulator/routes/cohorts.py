@@ -52,12 +52,14 @@ def _command(act: Callable[[Rows, Call, Rollout], Rollout]) -> Callable[[Call], 
         queue = call.names["queue"]
         with call.write() as rows:
             need_rollout_table(call, rows)
+            fresh = rows.get(Rollout, call.namespace, queue, build_id or "") is None
             rollout = cohorts.rollout_of(rows, call.namespace, queue, build_id)
-            fresh = rows.get(Rollout, call.namespace, queue, rollout.cohort) is None
-            if fresh and call.settings.meets(Condition.FIRST_DRAIN_RACE):
-                raise ServerError
             changed = act(rows, call, rollout)
-            return Response(body=state(rows, call, changed))
+            body = state(rows, call, changed)
+        if fresh and call.settings.meets(Condition.FIRST_DRAIN_RACE):
+            # Somebody else's insert won: the record is there, and this request fails over it.
+            raise ServerError
+        return Response(body=body)
 
     return handler
 
