@@ -13,6 +13,7 @@ from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import Facts, cohort_fact
 from rollout_kit.model.operation import NewBuild, Operation, PinnedRuns
 from rollout_kit.operations.api import Context
+from rollout_kit.operations.liveness import Proof
 from rollout_kit.operations.pins import PinRules
 
 WAIT_SHARE = 0.75
@@ -34,9 +35,10 @@ class LeavingArguments:
     smokes: tuple[str, ...] = ()
     ours: bool = False
 
-    def answered(self, ctx: Context) -> bool:
-        """Whether the successor answered smoke runs of this rollout."""
-        return any(smoke in ctx.written for smoke in self.smokes)
+    def proof(self, ctx: Context) -> Proof:
+        """How surely whoever takes over has to be alive."""
+        answered = any(smoke in ctx.written for smoke in self.smokes)
+        return Proof(answered=answered, undoing=ctx.undoing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from rollout_kit.model.duration import span
 from rollout_kit.model.identity import CohortRef, QueueRef
 from rollout_kit.model.situation import OpenRun, Situation
 from rollout_kit.operations.api import Seen
-from rollout_kit.operations.liveness import DRAINING, proved, shown, started
+from rollout_kit.operations.liveness import DRAINING, FORWARD, Proof, shown
 from rollout_kit.operations.pins import (
     Declared,
     UnservedMarker,
@@ -58,7 +58,7 @@ class Quiescence:
 
 
 def needing(
-    history: Sequence[Seen], declared: Declared, cohort: CohortRef, *, answered: bool = False
+    history: Sequence[Seen], declared: Declared, cohort: CohortRef, proof: Proof = FORWARD
 ) -> Needing:
     """Rule 9: open runs pinned to this build that no other *proved* cohort serves, whatever their queue.
 
@@ -67,7 +67,7 @@ def needing(
 
     Args:
         history: looks, oldest first; the last one is judged, the others show who worked lately.
-        answered: the successor answered a smoke run of this rollout.
+        proof: how surely the other cohort has to be alive.
     """
     seen = history[-1]
     runs = [
@@ -77,17 +77,17 @@ def needing(
         if run.described
         and run.pin == cohort.build_id
         and _concerns(declared, cohort, run)
-        and not _served_otherwise(history, declared, cohort, run, answered=answered)
+        and not _served_otherwise(history, declared, cohort, run, proof)
     ]
     why = _why_incomplete(seen.situation, cohort)
     return Needing(runs=tuple(runs), complete=not why, why_incomplete=why)
 
 
 def quiesced(
-    history: Sequence[Seen], declared: Declared, cohort: CohortRef, *, answered: bool = False
+    history: Sequence[Seen], declared: Declared, cohort: CohortRef, proof: Proof = FORWARD
 ) -> Quiescence:
     """Two complete listings, one poll timeout apart, and nothing in between that needs the cohort."""
-    last = needing(history, declared, cohort, answered=answered)
+    last = needing(history, declared, cohort, proof)
     if last.runs:
         reason = f"{last.text} pinned to {cohort.label} and served by no other proved cohort"
         again = continuing(history, cohort)
@@ -101,7 +101,7 @@ def quiesced(
     began_s = _listing_began_s(history[-1])
     for number in range(len(history) - 2, -1, -1):
         seen = history[number]
-        earlier = needing(history[: number + 1], declared, cohort, answered=answered)
+        earlier = needing(history[: number + 1], declared, cohort, proof)
         if earlier.runs:
             break
         if earlier.complete and began_s - _listing_ended_s(seen) >= apart_s:
@@ -174,9 +174,7 @@ def not_the_last(
     history: Sequence[Seen],
     declared: Declared,
     cohort: CohortRef,
-    *,
-    undoing: bool,
-    answered: bool = False,
+    proof: Proof = FORWARD,
 ) -> str:
     """Rule 7: why taking this cohort away would leave the queue without work done; "" when it would not.
 
@@ -189,13 +187,10 @@ def not_the_last(
         others = takers(seen.observation, declared, cohort, pin)
         if not others:
             continue  # a start that nobody took, this cohort neither: `successors` has judged that
-        if undoing and any(started(history, other) for other in others):
+        if any(proof.of(history, other) for other in others):
             continue
-        if not undoing and any(proved(history, other, answered=answered) for other in others):
-            continue
-        strength = "started" if undoing else "proved to work"
         names = ", ".join(f"{o.label} ({shown(seen.situation, o)})" for o in others)
-        return f"what would be left for new starts is not {strength}: {names}"
+        return f"what would be left for new starts is not {proof.text}: {names}"
     return ""
 
 
@@ -241,8 +236,7 @@ def _served_otherwise(
     declared: Declared,
     cohort: CohortRef,
     run: OpenRun,
-    *,
-    answered: bool,
+    proof: Proof,
 ) -> bool:
     observation = history[-1].observation
     queues = {QueueRef(namespace=run.namespace, task_queue=run.task_queue), cohort.queue}
@@ -250,7 +244,7 @@ def _served_otherwise(
         any(
             other.build_id != cohort.build_id
             and takes(observation, declared, other, run.pin)
-            and proved(history, other, answered=answered)
+            and proof.of(history, other)
             for other in observation.cohorts_of(queue.namespace, queue.task_queue)
         )
         for queue in queues

@@ -7,6 +7,7 @@ cannot say it. Each answer is yes, no, or None: it could not be measured, which 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import Observation
@@ -15,6 +16,30 @@ from rollout_kit.model.situation import CohortNumbers, Situation
 from rollout_kit.operations.api import Seen
 
 DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How surely somebody has to be alive: *proved* on the way forward, *started* in an undo.
+
+    `answered`: the successor answered a smoke run of this rollout.
+    """
+
+    answered: bool = False
+    undoing: bool = False
+
+    def of(self, history: Sequence[Seen], cohort: CohortRef) -> bool:
+        """Whether this cohort is alive that surely; what was not measured is not."""
+        if self.undoing:
+            return started(history, cohort) is True
+        return proved(history, cohort, answered=self.answered) is True
+
+    @property
+    def text(self) -> str:
+        return "started" if self.undoing else "proved to work"
+
+
+FORWARD = Proof()
 
 
 def started(history: Sequence[Seen], cohort: CohortRef, n: int = 1) -> bool | None:

@@ -14,6 +14,7 @@ from rollout_kit.operations.departure import (
     quiesced,
     retired,
 )
+from rollout_kit.operations.liveness import Proof
 from rollout_kit.operations.pins import PinRules
 from rollout_kit.operations.queues import read_leaving
 from rollout_kit.ports.errors import Unavailable
@@ -133,6 +134,8 @@ def test_a_cohort_that_only_runs_serves_nobody_until_it_is_proved() -> None:
     fleet.ready_tasks = 1
     rules = PinRules(serves=NEW_SERVES_OLD)
     assert needing(watched(fleet), rules, OLD).workflow_ids == ("w",)
+    undoing = Proof(undoing=True)
+    assert needing(watched(fleet), rules, OLD, undoing).runs == (), "an undo asks for started"
     assert needing(watched(fleet.lease(NEW)), rules, OLD).workflow_ids == ()
 
 
@@ -237,18 +240,18 @@ def test_the_only_cohort_alive_is_never_taken_away() -> None:
     fleet = two_builds()
     fleet.kill(NEW)
     fleet.pass_time(STALE_S + 1)
-    reason = not_the_last(watched(fleet), RULES, OLD, undoing=False)
+    reason = not_the_last(watched(fleet), RULES, OLD)
     assert "not proved to work: critical@new" in reason
-    assert not_the_last(watched(two_builds()), RULES, OLD, undoing=False) == ""
+    assert not_the_last(watched(two_builds()), RULES, OLD) == ""
 
 
 def test_forward_it_takes_proof_and_in_an_undo_a_start() -> None:
     fleet = WorkerFleet(selector=False, beats=False, markers={"a": "new"}).deploy(OLD).deploy(NEW)
     fleet.pass_time(STALE_S + 1)
     looks = watched(fleet)
-    assert "not proved" in not_the_last(looks, RULES, OLD, undoing=False)
-    assert not_the_last(looks, RULES, OLD, undoing=True) == ""
-    assert not_the_last(looks, RULES, OLD, undoing=False, answered=True) == ""
+    assert "not proved" in not_the_last(looks, RULES, OLD)
+    assert not_the_last(looks, RULES, OLD, Proof(undoing=True)) == ""
+    assert not_the_last(looks, RULES, OLD, Proof(answered=True)) == ""
 
 
 @pytest.mark.parametrize("holder", ["a", "scheduler"])

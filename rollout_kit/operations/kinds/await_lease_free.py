@@ -52,7 +52,7 @@ class AwaitLeaseFree(Check):
             return Done(sentence=done)
         refused = refused_polls(seen.observation, args.cohort)
         if freezing(op, ctx) and refused:
-            frozen = needing(history, args.rules, args.cohort)
+            frozen = needing(history, args.rules, args.cohort, args.proof(ctx))
             if frozen.runs:
                 return LeftRunning(
                     cohort=args.cohort,

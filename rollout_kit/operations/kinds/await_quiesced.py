@@ -53,7 +53,7 @@ class AwaitQuiesced(Check):
             return Done(sentence=f"{args.cohort.label} is drained and stopped")
         if freezing(op, ctx):
             return Done(sentence="its open runs are not waited for: the build is to be frozen")
-        needed = needing(history, args.rules, args.cohort, answered=args.answered(ctx))
+        needed = needing(history, args.rules, args.cohort, args.proof(ctx))
         if ctx.undoing:
             left = _left(op, args, needed, ctx)
             if left is not None:
@@ -62,7 +62,7 @@ class AwaitQuiesced(Check):
             return Done(sentence=f"{args.cohort.label} is kept: it serves {needed.text}")
         elif args.pinned_runs is PinnedRuns.STRAND and needed.complete:
             return Done(sentence=f"stranded with {args.cohort.label}: {needed.text}")
-        found = quiesced(history, args.rules, args.cohort, answered=args.answered(ctx))
+        found = quiesced(history, args.rules, args.cohort, args.proof(ctx))
         if found.holds:
             return Done(sentence=found.reason)
         return Waiting(retry_after_s=pace(ctx), progress=found.reason)

@@ -63,7 +63,11 @@ class AwaitRetired(Check):
             )
         if missing:
             return Waiting(retry_after_s=pace(ctx), progress=missing)
-        frozen = needing(history, args.rules, args.cohort) if freezing(op, ctx) else None
+        frozen = (
+            needing(history, args.rules, args.cohort, args.proof(ctx))
+            if freezing(op, ctx)
+            else None
+        )
         if frozen and frozen.runs:
             return LeftRunning(
                 cohort=args.cohort,

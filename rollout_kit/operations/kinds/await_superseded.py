@@ -49,7 +49,7 @@ class AwaitSuperseded(Check):
             return Waiting(retry_after_s=pace(ctx), progress=reason)
         if not ctx.undoing:
             return Failed(reason=reason, hint="give the new starts to another cohort first")
-        runs = needing(history, args.rules, args.cohort).workflow_ids
+        runs = needing(history, args.rules, args.cohort, args.proof(ctx)).workflow_ids
         return LeftRunning(cohort=args.cohort, runs=runs, reason=reason)
 
 

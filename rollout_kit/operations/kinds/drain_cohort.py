@@ -98,10 +98,8 @@ class DrainCohort:
     def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:
         """Rules 7, 9 and 19, on numbers, just before the write."""
         args = _arguments(op)
-        answered = args.answered(ctx)
-        last = not_the_last(
-            (seen,), args.rules, args.cohort, undoing=ctx.undoing, answered=answered
-        )
+        proof = args.proof(ctx)
+        last = not_the_last((seen,), args.rules, args.cohort, proof)
         if last:
             return Waiting(retry_after_s=pace(ctx), progress=last)
         lost = markers_lost(seen, args.rules, args.cohort)
@@ -109,7 +107,7 @@ class DrainCohort:
             return Waiting(retry_after_s=pace(ctx), progress=left_to_nobody(lost))
         if freezing(op, ctx) or args.pinned_runs is PinnedRuns.STRAND:
             return Done()
-        open_runs = needing((seen,), args.rules, args.cohort, answered=answered)
+        open_runs = needing((seen,), args.rules, args.cohort, proof)
         if open_runs.runs:
             progress = f"{open_runs.text} pinned to {args.cohort.label}, served by nobody else"
             return Waiting(retry_after_s=pace(ctx), progress=progress)

@@ -145,14 +145,14 @@ def _refused(args: LeavingArguments, observation: Observation) -> Change | None:
 
 def _not_ready(op: Operation, args: LeavingArguments, seen: Seen, ctx: Context) -> str:
     """Why its workers must not be stopped yet; "" when they may."""
-    cohort, answered = args.cohort, args.answered(ctx)
+    cohort, proof = args.cohort, args.proof(ctx)
     missing = unseen(seen.observation, cohort, "image", "replicas")
     if missing:
         return f"the driver must say what runs now: {', '.join(missing)}"
     drained = seen.observation.cohort(cohort, "drain_intent") == DRAINING
     if not drained and known(seen.observation, cohort) is not False:
         return f"{cohort.label} is not drained"
-    last = not_the_last((seen,), args.rules, cohort, undoing=ctx.undoing, answered=answered)
+    last = not_the_last((seen,), args.rules, cohort, proof)
     if last:
         return last
     lost = markers_lost(seen, args.rules, cohort)
@@ -163,7 +163,7 @@ def _not_ready(op: Operation, args: LeavingArguments, seen: Seen, ctx: Context) 
         return held
     if freezing(op, ctx) or args.pinned_runs is PinnedRuns.STRAND:
         return ""
-    needed = needing((seen,), args.rules, cohort, answered=answered)
+    needed = needing((seen,), args.rules, cohort, proof)
     if needed.runs:
         return f"{needed.text} pinned to {cohort.label}, served by nobody else"
     return needed.why_incomplete
