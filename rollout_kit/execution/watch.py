@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from rollout_kit.execution import drift, rollback
 from rollout_kit.execution.decide import next_operation
@@ -35,6 +36,7 @@ from rollout_kit.model.gate import (
 )
 from rollout_kit.model.observation import Absent, Difference, Observation
 from rollout_kit.model.operation import Keep
+from rollout_kit.model.state import Standing
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Context, Seen
 from rollout_kit.operations.kinds.judge_gate import JudgeGateArguments
@@ -166,16 +168,18 @@ def _out_of_rotation(run: Executor) -> tuple[str, ...]:
     """Nodes that an open group or an undo in flight has taken out: not for `attached-ready` to judge."""
     out = []
     for found in run.state.operations.values():
-        node = (found.operation.arguments if found.operation else {}).get("node")
-        if (
-            isinstance(node, str)
-            and found.intended
-            and found.standing.value not in ("completed", "skipped")
-        ):
-            out.append(node)
+        over = found.standing in (Standing.COMPLETED, Standing.SKIPPED)
+        if found.intended and found.operation and not over:
+            out += [
+                unquote(fact.split("/")[1])
+                for fact in found.intended.touches
+                if fact.startswith("node/")
+            ]
     group = drift.open_group(run.state)
-    if group:
-        out.append(group.rpartition("/")[2])
+    for member in drift.group_members(run.state, group) if group else ():
+        intended = run.state.operations[member].intended if member in run.state.operations else None
+        touched = intended.touches if intended else ()
+        out += [unquote(fact.split("/")[1]) for fact in touched if fact.startswith("node/")]
     return tuple(dict.fromkeys(out))
 
 

@@ -111,13 +111,13 @@ def _stopped(found: Preview) -> Result | None:
         return Result(
             ending=Ending.BLOCKED, sentence=f"{first.summary}{more}", hint=first.hint, preview=found
         )
-    if found.refused:
-        rules = ", ".join(finding.rule for finding in found.findings if finding.mandatory)
-        return Result(ending=Ending.POLICY, sentence=f"policy refuses: {rules}", preview=found)
     if found.changes == 0:
         return Result(
             ending=Ending.NOTHING_TO_DO, sentence="the fleet is already there", preview=found
         )
+    if found.refused:
+        rules = ", ".join(finding.rule for finding in found.findings if finding.mandatory)
+        return Result(ending=Ending.POLICY, sentence=f"policy refuses: {rules}", preview=found)
     return None
 
 

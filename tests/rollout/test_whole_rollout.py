@@ -129,7 +129,9 @@ def test_a_failing_bootstrap_touches_no_node(generation: Generation) -> None:
 def test_a_build_that_hangs_is_left_with_its_runs_and_named(generation: Generation) -> None:
     world = World(generation)
     world.fleet.hangs[NEW] = frozenset({"short", "long"})
-    _, state = world.apply(world.document(open_runs_at_most="1", rollback_within="60s"))
+    _, state = world.apply(world.document(
+        open_runs_at_most="1", bake="15s", rollback_within="60s"
+    ))
     assert outcome(state) in (Outcome.ROLLED_BACK_WITH_RESIDUE, Outcome.ROLLBACK_INCOMPLETE)
     assert world.lost() == []
     assert any(NEW in text for text in (*state.finished.residue, state.finished.sentence))  # type: ignore[union-attr]
