@@ -61,7 +61,7 @@ def build(settings: ServerSettings, store: Store, now: Callable[[], datetime]) -
 
     Raises NoAnswer where a real node would not answer at all.
     """
-    router = Router([route for area in _AREAS for route in area.ROUTES], settings.generation)
+    router = Router([route for area in _AREAS for route in area.ROUTES], settings)
 
     def handle(request: Request) -> Response:
         response = _answer(request, router, settings, store, to_us(now()))

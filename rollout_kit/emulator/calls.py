@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 
+from rollout_kit.emulator.model import ledger
 from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
 from rollout_kit.emulator.store import Rows, Store, StoreUnavailable
 from rollout_kit.emulator.wire import Refusal, Request, Response, ServerError
@@ -86,7 +87,10 @@ Handler = Callable[[Call], Response]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`pattern` has `{name}` for one segment, `{name*}` at its end for all that follow."""
+    """`pattern` has `{name}` for one segment, `{name*}` at its end for all that follow.
+
+    `since` is the first release whose image has the route.
+    """
 
     method: str
     pattern: str
@@ -95,6 +99,7 @@ class Route:
     roles: Sequence[Role] = OPERATORS
     namespaced: bool = True
     generations: Sequence[Generation] = tuple(Generation)
+    since: tuple[int, ...] = ()
     blockable: bool = False
 
 
@@ -112,13 +117,14 @@ class NoRoute:
 
 
 class Router:
-    """The routes of one generation, by path."""
+    """The routes of one image, by path."""
 
-    def __init__(self, routes: Sequence[Route], generation: Generation) -> None:
+    def __init__(self, routes: Sequence[Route], settings: ServerSettings) -> None:
+        release = ledger.release(settings.image_version)
         self._routes = [
             (tuple(route.pattern.strip("/").split("/")), route)
             for route in routes
-            if generation in route.generations
+            if settings.generation in route.generations and route.since <= release
         ]
 
     def find(self, method: str, path: str) -> Match | NoRoute:

@@ -148,3 +148,26 @@ def test_a_poll_on_another_queue_or_build_is_a_mismatch(either: Cluster) -> None
         (409, "task_queue_mismatch"),
         (409, "build_id_mismatch"),
     ]
+
+
+def test_images_from_before_a_route_do_not_have_it(older: Cluster) -> None:
+    found = {
+        image: [
+            older.node(image=image).get(path, role="admin").status
+            for path in ("/api/task-queues/q/build-ids", "/api/system/operator-metrics")
+        ]
+        for image in ("0.2.5", "0.2.6", "0.2.9")
+    }
+    assert found == {"0.2.5": [404, 404], "0.2.6": [200, 404], "0.2.9": [200, 200]}
+    assert older.node(image="0.2.5").get("/api/ready").status == 200
+
+
+def test_a_node_from_before_build_ids_flips_drained_rows_back(older: Cluster) -> None:
+    new, old = older.node(), older.node(image="0.2.5")
+    new.join("w1", "b1")
+    new.cohort("q", "b1", "drain")
+    seen = []
+    for node in (new, old, new):
+        node.beat("w1")
+        seen.append(new.build_ids()["b1"]["rollout_status"])
+    assert seen == ["draining", "active_with_draining", "draining"]

@@ -21,6 +21,8 @@ REQUIRED_TABLES = (
     "search_attribute_definitions",
 )
 ROLLOUT_TABLE = "workflow_worker_build_id_rollouts"
+BUILD_IDS_SINCE = (0, 2, 6)
+OPERATOR_METRICS_SINCE = (0, 2, 7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,13 @@ _LEDGER = (
 
 def migrations_of(version: str) -> list[Step]:
     """The ledger of a release; one that is not known has that of the nearest lower one."""
-    known = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+    known = release(version)
     return [step for step in _LEDGER if step.since <= known]
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The numbers of a release, as far as there are three; what follows them does not count."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def applied_names(rows: Rows) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rollout_kit.emulator.model import ledger
 from rollout_kit.emulator.model.cohorts import effective_status
 from rollout_kit.emulator.model.moments import SECOND_US, carbon, whole_second
 from rollout_kit.emulator.model.records import (
@@ -78,7 +79,9 @@ def register(rows: Rows, settings: ServerSettings, wanted: Registration, now_us:
         activity_types=list(wanted.activity_types),
         max_workflow_tasks=wanted.max_workflow_tasks,
         max_activity_tasks=wanted.max_activity_tasks,
-        draining=_drain_wanted(rows, wanted.namespace, wanted.task_queue, wanted.build_id),
+        draining=_drain_wanted(
+            rows, settings, wanted.namespace, wanted.task_queue, wanted.build_id
+        ),
         last_heartbeat_us=seen_us,
         registered_us=before.registered_us if before else seen_us,
         updated_us=seen_us,
@@ -95,7 +98,12 @@ def register(rows: Rows, settings: ServerSettings, wanted: Registration, now_us:
 
 
 def heartbeat(
-    rows: Rows, worker: Worker, now_us: int, *, task_slots: Mapping[str, int] | None = None
+    rows: Rows,
+    settings: ServerSettings,
+    worker: Worker,
+    now_us: int,
+    *,
+    task_slots: Mapping[str, int] | None = None,
 ) -> Worker:
     """Note that the worker lives; its row takes over what its cohort's record says."""
     seen_us = whole_second(now_us)
@@ -103,7 +111,9 @@ def heartbeat(
         worker,
         last_heartbeat_us=seen_us,
         updated_us=seen_us,
-        draining=_drain_wanted(rows, worker.namespace, worker.task_queue, worker.build_id),
+        draining=_drain_wanted(
+            rows, settings, worker.namespace, worker.task_queue, worker.build_id
+        ),
         task_slots=task_slots if task_slots is not None else worker.task_slots,
     )
     rows.put(renewed)
@@ -204,6 +214,11 @@ def row(
     return shown
 
 
-def _drain_wanted(rows: Rows, namespace: str, task_queue: str, build_id: str | None) -> bool:
+def _drain_wanted(
+    rows: Rows, settings: ServerSettings, namespace: str, task_queue: str, build_id: str | None
+) -> bool:
+    """What the cohort's record says; an image from before build ids does not know the record."""
+    if ledger.release(settings.image_version) < ledger.BUILD_IDS_SINCE:
+        return False
     rollout = rows.get(Rollout, namespace, task_queue, build_id or "")
     return rollout is not None and rollout.draining

@@ -106,9 +106,19 @@ def _promote(call: Call) -> Response:
 _BASE = "/api/task-queues/{queue}/build-ids"
 
 ROUTES = (
-    Route(method="GET", pattern=_BASE, handler=_list),
-    Route(method="POST", pattern=f"{_BASE}/drain", handler=_command(_drain)),
-    Route(method="POST", pattern=f"{_BASE}/resume", handler=_command(_resume)),
+    Route(method="GET", pattern=_BASE, handler=_list, since=ledger.BUILD_IDS_SINCE),
+    Route(
+        method="POST",
+        pattern=f"{_BASE}/drain",
+        handler=_command(_drain),
+        since=ledger.BUILD_IDS_SINCE,
+    ),
+    Route(
+        method="POST",
+        pattern=f"{_BASE}/resume",
+        handler=_command(_resume),
+        since=ledger.BUILD_IDS_SINCE,
+    ),
     Route(
         method="POST",
         pattern=f"{_BASE}/promote",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollout_kit.emulator import manifests
 from rollout_kit.emulator.calls import ADMINS, Call, Handler, Route
 from rollout_kit.emulator.model import fleet, metrics, passes, repair
+from rollout_kit.emulator.model.ledger import OPERATOR_METRICS_SINCE
 from rollout_kit.emulator.model.moments import SECOND_US, offset
 from rollout_kit.emulator.model.records import Namespace
 from rollout_kit.emulator.model.settings import Generation
@@ -119,18 +120,26 @@ def _retention_days(rows: Rows, call: Call) -> int:
     return namespace.retention_days if namespace else 0
 
 
-def _route(method: str, path: str, handler: Handler, *, newer: bool = False) -> Route:
+def _route(
+    method: str,
+    path: str,
+    handler: Handler,
+    *,
+    newer: bool = False,
+    since: tuple[int, ...] = (),
+) -> Route:
     return Route(
         method=method,
         pattern=f"/api/system/{path}",
         handler=handler,
         roles=ADMINS,
         generations=(Generation.V2,) if newer else tuple(Generation),
+        since=since,
     )
 
 
 ROUTES = (
-    _route("GET", "operator-metrics", _operator_metrics),
+    _route("GET", "operator-metrics", _operator_metrics, since=OPERATOR_METRICS_SINCE),
     _route("GET", "health", _health, newer=True),
     _route("GET", "metrics", _metrics),
     _route("POST", "metrics", _metrics, newer=True),

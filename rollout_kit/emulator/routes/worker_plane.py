@@ -93,7 +93,7 @@ def _heartbeat(call: Call) -> Response:
         worker = rows.get(Worker, call.namespace, str(worker_id))
         if worker is not None:
             slots = _slots(body.get("task_slots"))
-            workers.heartbeat(rows, worker, call.now_us, task_slots=slots)
+            workers.heartbeat(rows, call.settings, worker, call.now_us, task_slots=slots)
         throttled = not workers.retention_due(rows, call.now_us)
         if call.settings.meets(Condition.ROLLOUT_TABLE_MISSING):
             raise ServerError
