@@ -75,7 +75,7 @@ class Fleet:
 
     nodes: dict[str, FakeNode]
     scheduler: ProcessSpec | None = None
-    scheduler_alive: int = 0
+    scheduler_alive: int | None = 0  # None: its processes cannot be counted now
     maintenance: dict[str, ProcessSpec] = field(default_factory=dict)
     maintenance_alive: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, JobStatus] = field(default_factory=dict)
@@ -217,6 +217,8 @@ class Fleet:
 
     def scheduler_processes(self) -> tuple[LiveProcess, ...]:
         self._driver()
+        if self.scheduler_alive is None:
+            raise SILENT
         return _processes(self.scheduler_alive)
 
     def maintenance_specs(self) -> Mapping[str, ProcessSpec]:

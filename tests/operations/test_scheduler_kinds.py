@@ -36,7 +36,7 @@ START = operation(
 )
 
 
-def world_with(spec: ProcessSpec | None = BEFORE, alive: int = 1) -> Fleet:
+def world_with(spec: ProcessSpec | None = BEFORE, alive: int | None = 1) -> Fleet:
     return fleet(scheduler=spec, scheduler_alive=alive)
 
 
@@ -78,6 +78,13 @@ def test_a_count_without_an_answer_is_never_zero() -> None:
     run.apply()
     world.driver_fails = SILENT
     assert isinstance(run.verify(), Waiting)
+
+
+def test_a_count_that_fails_alone_proves_nothing() -> None:
+    run = Run(fleet=world_with(None, alive=None), op=STOP)
+    said = run.verify()
+    assert isinstance(said, Waiting)
+    assert "cannot be counted now" in said.progress
 
 
 def test_a_crash_after_the_stop_leaves_only_the_proof() -> None:

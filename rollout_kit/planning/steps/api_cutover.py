@@ -95,13 +95,9 @@ def _marker(given: ApiCutoverStep, world: World) -> tuple[str | None, tuple[Prob
 
 
 def _indistinct(server: ServerRelease, world: World, order: tuple[str, ...]) -> Iterator[Problem]:
-    """Rule 4, beforehand: a plan whose evidence cannot tell `from` and `to` apart is refused."""
+    """Rule 4, beforehand: a fleet whose evidence cannot tell `from` and `to` apart is refused."""
     why = ""
     match server.identity:
-        case Identity.VERSION | Identity.PROVENANCE if server.is_restart:
-            why = f"both are {server.to}"
-        case Identity.INFRA if server.from_image == server.image:
-            why = f"both run image {server.image}"
         case Identity.PROVENANCE:
             silent = [n for n in order if shown(world.live, n, server.identity) is None]
             why = f"{', '.join(silent)} shows no provenance" if silent else ""
