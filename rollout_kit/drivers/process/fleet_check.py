@@ -40,6 +40,15 @@ def check(document: Mapping[str, Any], root: TreeNode) -> Iterator[Finding]:
                     at=locate(root, (*place, index)),
                 )
     yield from _check_addresses(document, root)
+    for index, entry in enumerate(document.get("cohorts", ())):
+        for number, build in enumerate(entry.get("builds", ())):
+            if ("build_id" in build) == ("unversioned" in build):
+                yield Finding(
+                    code=Code.UNVERSIONED,
+                    summary="Cohort without a name",
+                    detail="A cohort has either a `build_id` or `unversioned: true`.",
+                    at=locate(root, ("cohorts", index, "builds", number)),
+                )
 
 
 def _check_addresses(document: Mapping[str, Any], root: TreeNode) -> Iterator[Finding]:

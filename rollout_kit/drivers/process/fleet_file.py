@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rollout_kit.document.conforms import conforms
 from rollout_kit.document.diagnostics import (
@@ -193,7 +193,7 @@ def _queue(entry: Mapping[str, Any]) -> Queue:
         program=_program(entry),
         declared={
             CohortRef(
-                namespace=namespace, task_queue=task_queue, build_id=cast("str", build["build_id"])
+                namespace=namespace, task_queue=task_queue, build_id=build.get("build_id")
             ): CohortSpec(
                 image=build["image"], replicas=build["replicas"], environment=_environment(build)
             )
