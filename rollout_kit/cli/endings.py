@@ -55,7 +55,7 @@ def print_result(result: Result, state_folder: str, printer: Printer) -> None:
     printer.line(f"{symbol} {word}: {one_line(result.sentence, 2000)}", style)
     if result.state is not None:
         rows = verification(result.state)
-        if rows:
+        if any(row.verdict for row in rows):
             printer.line("Verification:")
             print_verification(rows, printer)
     for left in result.residue:

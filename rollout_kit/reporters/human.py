@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 
 from rollout_kit.model.duration import span
 from rollout_kit.model.events import (
+    GateDecided,
     OperationAwaited,
     OperationCompleted,
+    OperationFailed,
     OperationIntended,
     Progress,
     Record,
@@ -30,6 +32,7 @@ class HumanReporter:
         self._titles: Mapping[str, str] = {}
         self._steps: dict[str, str] = {}  # operation -> step
         self._step = ""
+        self._decided: set[str] = set()
         self._began: dict[str, float] = {}  # operation -> attended seconds at its intent or wait
 
     def record(self, record: Record) -> None:
@@ -39,9 +42,14 @@ class HumanReporter:
             self._steps = {op.id: op.step for op in event.execution_plan.operations}
         if isinstance(event, OperationIntended | OperationAwaited):
             self._began.setdefault(event.operation.id, record.attended_s)
+        if isinstance(event, OperationCompleted | OperationFailed) and self._is_told(event):
+            return
         said = sentence(event)
         self._head(said.subject, f"{record.at:%H:%M:%S}")
         self._say(f"{record.at:%H:%M:%S}", said, self._took(record))
+
+        if isinstance(event, GateDecided):
+            self._decided.add(event.operation)
 
     def progress(self, progress: Progress) -> None:
         now_s = self._monotonic_s()
@@ -49,8 +57,14 @@ class HumanReporter:
             return
         self._spoke_s = now_s
         text = one_line(progress.text) or "waiting"
-        waited = span(progress.waited_s)
+        waited = span(float(int(progress.waited_s)))
         self._printer.line(f"           … {progress.operation}  {text} (for {waited})", Style.FAINT)
+
+    def _is_told(self, event: OperationCompleted | OperationFailed) -> bool:
+        """A gate's end repeats its decision, which was printed with it."""
+        is_decided = event.operation in self._decided
+        self._decided.discard(event.operation)
+        return is_decided
 
     def _head(self, operation: str, at: str) -> None:
         step = self._steps.get(operation, "")
@@ -71,7 +85,7 @@ class HumanReporter:
             self._printer.line(f"{' ' * len(at)} {inset}  {one_line(detail)}", Style.FAINT)
 
     def _took(self, record: Record) -> str:
-        if not isinstance(record.event, OperationCompleted):
+        if not isinstance(record.event, OperationCompleted | OperationFailed | GateDecided):
             return ""
         began = self._began.pop(record.event.operation, None)
         return "" if began is None else f"  {span(max(0.0, record.attended_s - began))}"

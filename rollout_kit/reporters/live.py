@@ -35,13 +35,13 @@ class LiveReporter:
         self._console = Console(
             file=stream, no_color=not colour, highlight=False, markup=False, soft_wrap=True
         )
-        self._live = Live(
-            console=self._console, get_renderable=self.render, refresh_per_second=4, transient=True
-        )
         self._monotonic_s = monotonic_s
         self._lines = HumanReporter(_Above(stream, self._console, colour=colour), monotonic_s)
         self._state = RolloutState()
         self._progress: dict[str, tuple[Progress, float]] = {}
+        self._live = Live(
+            console=self._console, get_renderable=self.render, refresh_per_second=4, transient=True
+        )  # it draws at once: all else stands by now
 
     def __enter__(self) -> LiveReporter:
         self._live.start()
@@ -85,7 +85,7 @@ class LiveReporter:
             if name.startswith("guard/"):
                 text = Text(f"  {plain(name)}  {one_line(progress.text)}", style="dim")
             else:
-                waited = span(progress.waited_s + now_s - at_s)
+                waited = span(float(int(progress.waited_s + now_s - at_s)))
                 what = one_line(progress.text) or "waiting"
                 text = Text(f"… {plain(name)}  {what}  ({waited})", style="yellow")
             text.truncate(max(20, self._console.width - 1), overflow="ellipsis")

@@ -40,7 +40,7 @@ class MarkdownReporter:
             return f"{prose(otherwise)}\n"
         parts = [self._head(), self._steps(), *self._lists()]
         rows = verification(state)
-        if rows:
+        if any(row.verdict for row in rows):
             parts.append(f"#### Verification\n\n{verification_markdown(rows)}")
         if not state.finished:
             parts.append(f"Next: {code(board.next_command(state, state.started.rollout))}")

@@ -150,11 +150,9 @@ def _of_operation(
             text = f"waiting, at most {span(operation.within_s)}{_why(operation)}"
             return Sentence(symbol="…", subject=operation.id, text=text)
         case OperationIntended(operation=operation):
-            text = f"{act(operation)}{_why(operation)}{_attempt(event.attempt)}"
-            details = (f"undo: {undo_in_words(event.undo)}",)
-            return Sentence(
-                symbol="~", subject=operation.id, text=text, style=Style.CHANGE, details=details
-            )
+            undo = f"; undo: {undo_in_words(event.undo)}"
+            text = f"{act(operation)}{_why(operation)}{_attempt(event.attempt)}{undo}"
+            return Sentence(symbol="~", subject=operation.id, text=text, style=Style.CHANGE)
         case OperationReapplied():
             text = f"sent again ({event.n}): {event.reason}"
             return Sentence(symbol="~", subject=event.operation, text=text, style=Style.CHANGE)

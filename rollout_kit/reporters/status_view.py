@@ -34,7 +34,7 @@ class Status:
             return "rolling back" if self.state.rollback else "running"
         if self.state.hold:
             return f"held ({self.state.hold.kind})"
-        return "interrupted"
+        return "interrupted while rolling back" if self.state.rollback else "interrupted"
 
 
 def print_status(status: Status, printer: Printer) -> None:

@@ -33,7 +33,7 @@ PACE = {
     "bake": "3s",
     "node_bake": "1s",
     "hold": "2s",
-    "sample_every": "500ms",
+    "sample_every": "1s",
     "gate_within": "15s",
     "node_within": "30s",
     "canary_within": "40s",
