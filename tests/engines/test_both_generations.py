@@ -49,8 +49,8 @@ class World:
     def node(self, name: str, **settings: Any) -> Node:
         made = self.cluster.node(server_id=name, **settings)
         self.nodes[name] = made
-        self.applications[f"http://{name}"] = wsgi(made.handle)  # type: ignore[assignment]
-        self.applications.setdefault("http://front", wsgi(made.handle))  # type: ignore[arg-type]
+        self.applications[f"http://{name}"] = wsgi(made.handle)
+        self.applications.setdefault("http://front", wsgi(made.handle))
         return made
 
     def engine(self, *, admin: str | None = TOKENS["admin"]) -> DurableWorkflowEngine:

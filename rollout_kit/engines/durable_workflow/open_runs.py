@@ -21,6 +21,8 @@ PAGE_SIZE = 200
 DESCRIBES_PER_QUEUE = 2_000
 BUDGET_S = 4.0
 WIDTH = 4
+FAILURES = 3
+"""After so many failed describes a look goes no further: the server has other troubles."""
 LISTING_AGES_AFTER_S = 15.0
 """A listing this old is taken anew, however many describes are still to come."""
 
@@ -45,6 +47,7 @@ class OpenRunsReader:
     monotonic_s: Callable[[], float]
     _looks: dict[str, _Look] = field(default_factory=dict)
     _pins: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)  # run ids, asked last the next time
 
     def read(self, namespace: str) -> OpenRuns:
         """What is known within four seconds; `complete` once every page and every pin was read.
@@ -100,12 +103,10 @@ class OpenRunsReader:
         errors: list[OutsideError] = []
         asked: Counter[str] = Counter()
         calls = []
-        progress = 0
 
         def describing(run: ListedRun) -> Callable[[], None]:
             def call() -> None:
-                nonlocal progress
-                if errors or self.monotonic_s() >= until_s:
+                if len(errors) >= FAILURES or self.monotonic_s() >= until_s:
                     return
                 try:
                     found = self._ask(namespace, run, until_s)
@@ -113,28 +114,34 @@ class OpenRunsReader:
                     found = None
                 except OutsideError as error:
                     errors.append(error)
+                    self._failed.add(run.run_id)
                     return
-                progress += 1
-                del look.runs[run.run_id]
+                self._failed.discard(run.run_id)
+                look.runs.pop(run.run_id, None)
                 if found and not found.terminal:
                     pins[found.run_id] = found.pin
                     look.runs[found.run_id] = found
 
             return call
 
-        for run in look.runs.values():
+        for run in sorted(look.runs.values(), key=lambda run: run.run_id in self._failed):
             if run.run_id not in pins and asked[run.task_queue] < DESCRIBES_PER_QUEUE:
                 asked[run.task_queue] += 1
                 calls.append(describing(run))
         self.client.each(calls, WIDTH)
-        if errors and not progress:
+        if errors and not any(run_id in pins for run_id in look.runs):
             raise errors[0]
 
     def _ask(self, namespace: str, run: ListedRun, until_s: float) -> ListedRun:
         return self.client.read(
             self.wire.read(workflow_path(run.workflow_id), namespace=namespace),
             decode_runs.described,
-            Terms(budget_s=self._left_s(until_s), remember=False, explain=refusals.general),
+            Terms(
+                attempts=1,
+                budget_s=self._left_s(until_s),
+                remember=False,
+                explain=refusals.general,
+            ),
         )
 
     def _left_s(self, until_s: float) -> float:

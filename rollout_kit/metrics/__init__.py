@@ -1,0 +1,1 @@
+"""Numbers from elsewhere, each an adapter of `ports.metrics`."""
