@@ -126,6 +126,55 @@ def test_the_quick_answer_is_the_librarys(
     assert conforms(document, SCHEMA, SCHEMA) == (not errors), errors
 
 
+KEYWORDS: list[dict[str, Any]] = [
+    {"type": "integer"},
+    {"type": ["number", "string"]},
+    {"type": "boolean"},
+    {"const": 1},
+    {"const": True},
+    {"enum": [0, "a"]},
+    {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+    {"allOf": [{"minimum": 1}, {"maximum": 1}]},
+    {"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"maxProperties": 0}},
+    {"properties": {"a": {"type": "integer"}}, "additionalProperties": False},
+    {"patternProperties": {"^a": False}, "additionalProperties": {"type": "integer"}},
+    {"propertyNames": {"pattern": "^a$"}},
+    {"minProperties": 1, "maxProperties": 1},
+    {"items": {"type": "integer"}, "minItems": 1, "maxItems": 1},
+    {"uniqueItems": True},
+    {"pattern": "^a+$"},
+    {"minLength": 2, "maxLength": 2},
+    {"minimum": 1, "maximum": 1},
+    {"$ref": "#/$defs/one", "$defs": {"one": {"const": "a"}}},
+]
+SAMPLES: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    1.5,
+    2,
+    "",
+    "a",
+    "aa",
+    "b",
+    [],
+    [1],
+    [1, True],
+    [1, 1],
+]
+SAMPLES += [{}, {"a": 1}, {"b": "x"}, {"a": 1, "b": 2}, {"a": "x"}]
+
+
+@pytest.mark.parametrize("schema", KEYWORDS, ids="-".join)
+def test_each_keyword_is_judged_as_the_library_judges_it(schema: dict[str, Any]) -> None:
+    library = Draft202012Validator(schema)
+    judged = [(sample, conforms(sample, schema, schema)) for sample in SAMPLES]
+    assert judged == [(sample, library.is_valid(sample)) for sample in SAMPLES]
+    assert {answer for _, answer in judged} == {True, False}
+
+
 def test_a_keyword_that_is_not_judged_is_an_error_not_a_pass() -> None:
     with pytest.raises(KeyError, match="contains"):
         conforms([1], {"contains": {}}, {})
