@@ -270,3 +270,10 @@ def test_system_health_counts_drains_and_fails_with_the_fleet_section_1_3(
     assert len(answer.json["health"]["checks"]) == 12
     strict = newer.node(fleet_validation=FAIL, marker="ghost")
     assert strict.get("/api/system/health", role="admin").status == 503
+
+
+def test_a_repair_pass_does_not_make_a_node_serve_its_own_marker(newer: Cluster) -> None:
+    strict = {"fleet_validation": FAIL, "marker": "ghost"}
+    newer.node(**strict).post("/api/system/repair/pass", role="admin")
+    newer.maintain(**strict)
+    assert ready(newer, **strict).status == 503

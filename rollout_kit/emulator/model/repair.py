@@ -105,7 +105,8 @@ def repair_pass(
         if task.state is TaskState.READY:
             count = task.repair_count + 1
             rows.put(replace(task, redispatched_us=now_us, repair_count=count))
-    _beat_as_node(rows, settings, now_us)
+    if settings.rules.repairing_node_beats:
+        _beat_as_node(rows, settings, now_us)
     project_blocked(rows, settings, now_us)
     return {
         "selected_command_contract_candidates": 0,

@@ -38,6 +38,7 @@ class Rules:
     versioned_workers_take_unpinned_activities: bool
     start_gate: bool
     register_beats: bool
+    repairing_node_beats: bool
     fleet_validation_gates_ready: bool
     pending_migrations_gate_ready: bool
     cache_gates_ready: bool
@@ -58,6 +59,7 @@ RULES = {
         versioned_workers_take_unpinned_activities=False,
         start_gate=False,
         register_beats=True,
+        repairing_node_beats=True,
         fleet_validation_gates_ready=False,
         pending_migrations_gate_ready=False,
         cache_gates_ready=True,
@@ -76,6 +78,7 @@ RULES = {
         versioned_workers_take_unpinned_activities=True,
         start_gate=True,
         register_beats=False,
+        repairing_node_beats=False,
         fleet_validation_gates_ready=True,
         pending_migrations_gate_ready=True,
         cache_gates_ready=False,
