@@ -280,16 +280,12 @@ def test_a_credential_is_resolved_by_who_sends_it_and_names_what_is_missing() ->
         operator.resolve({})
 
 
-def test_a_share_of_a_size_is_rounded_up() -> None:
-    assert [
-        language.Share(p).of(n) for p, n in [(5, 6), (50, 3), (100, 29), (29, 100), (1, 1)]
-    ] == [
-        1,
-        2,
-        29,
-        29,
-        1,
-    ]
+@pytest.mark.parametrize(
+    ("percent", "total", "count"),
+    [(5, 6, 1), (50, 3, 2), (100, 29, 29), (29, 100, 29), (1, 1, 1), (32.2, 500, 161)],
+)
+def test_a_share_of_a_size_is_rounded_up(percent: float, total: int, count: int) -> None:
+    assert language.Share(percent).of(total) == count
 
 
 WORDS = ["{", "}", "[", "]", "'", '"', "&a ", "*a", "no", "2.10", "null", "${", "${var:bake}"]
