@@ -26,14 +26,14 @@ from rollout_kit.operations.reading import NO_ADMIN, SCHEDULES, read_scheduler
 from rollout_kit.operations.scheduler_acts import AwaitSchedulerArguments, cannot_count, numbers
 
 TICKS = 2
+LOOK_S = 1.0
 
 
 class AwaitScheduler(Check):
     kind = "await_scheduler"
 
-    def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
-        metrics = _arguments(op).overdue_at_most_s is not None
-        return read_scheduler(readers, now_s, metrics=metrics)
+    def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:  # noqa: ARG002
+        return read_scheduler(readers, now_s, metrics=True)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:  # noqa: ARG002
         args = _arguments(op)
@@ -54,9 +54,9 @@ class AwaitScheduler(Check):
             return Waiting(retry_after_s=pace(ctx), progress=progress)
         ran_s = ctx.now_s - _runs_since_s(history)
         left_s = TICKS * args.tick_s - ran_s
-        if left_s > 0:
+        if left_s > 0 and _ticks(history) < TICKS:
             progress = f"the scheduler runs, {span(left_s)} of two ticks left"
-            return Waiting(retry_after_s=min(left_s, args.tick_s / 2), progress=progress)
+            return Waiting(retry_after_s=min(left_s, LOOK_S), progress=progress)
         if args.overdue_at_most_s is None:
             return Done(sentence=f"the scheduler has run for {span(ran_s)}")
         return _caught_up(args, args.overdue_at_most_s, history)
@@ -106,6 +106,14 @@ def _runs_since_s(history: Sequence[Seen]) -> float:
             break
         since_s = look.at_s
     return since_s
+
+
+def _ticks(history: Sequence[Seen]) -> int:
+    """Ticks that were seen: in each of them schedules fired. A tick that fires nothing shows nothing."""
+    totals = [
+        total for look in history if (total := numbers(look.situation).fires_total) is not None
+    ]
+    return sum(1 for earlier, later in pairwise(totals) if later > earlier)
 
 
 def _fired(history: Sequence[Seen]) -> int:
