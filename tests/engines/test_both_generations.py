@@ -53,13 +53,15 @@ class World:
         self.applications.setdefault("http://front", wsgi(made.handle))
         return made
 
-    def engine(self, *, admin: str | None = TOKENS["admin"]) -> DurableWorkflowEngine:
+    def engine(
+        self, *, admin: str | None = TOKENS["admin"], operator: str = TOKENS["operator"]
+    ) -> DurableWorkflowEngine:
         patience = Patience(sleep=lambda _: None, monotonic_s=lambda: 0.0)
         client = JsonClient(WsgiExchange(self.applications), InlineFlights(), patience)
         return DurableWorkflowEngine(
             url="http://front/",
             nodes={name: f"http://{name}" for name in ("api-1", "api-2")},
-            operator=Secret(TOKENS["operator"]),
+            operator=Secret(operator),
             admin=Secret(admin) if admin else None,
             client=client,
             monotonic_s=lambda: 0.0,
@@ -319,6 +321,13 @@ def test_a_wrong_token_names_the_credential(either: World) -> None:
     with pytest.raises(Refused, match="does not accept the admin token") as caught:
         either.engine(admin="mistyped").operator_metrics("default")
     assert "credentials.admin" in caught.value.hint
+
+
+def test_no_token_at_all_is_the_servers_to_refuse(either: World) -> None:
+    """A server without authentication answers all the same."""
+    with pytest.raises(Refused, match="does not accept the operator token"):
+        either.engine(operator="").namespaces()
+    assert either.engine(operator="").readiness("api-1").ready
 
 
 def test_an_operator_token_where_admin_is_needed_names_both_roles(either: World) -> None:

@@ -63,6 +63,7 @@ def test_no_token_in_any_error_log_or_representation(
                 operator=Secret(OPERATOR),
                 admin=Secret(ADMIN),
                 client=client,
+                monotonic_s=lambda: 0.0,
             )
             said += what_it_says(call, engine)
             said += [repr(engine), repr(vars(engine)), repr(client)]

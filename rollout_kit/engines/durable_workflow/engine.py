@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -60,7 +59,7 @@ class DurableWorkflowEngine:
         operator: Secret,
         admin: Secret | None,
         client: JsonClient,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float],
     ) -> None:
         self._client = client
         self._wire = Wire(url=url, nodes=nodes, operator=operator, admin=admin)

@@ -71,9 +71,10 @@ class Wire:
         token = self.admin if admin and self.admin else self.operator
         headers: dict[str, str | Secret] = {
             "Accept": "application/json",
-            "Authorization": Secret(f"Bearer {token.reveal()}"),
             CONTROL_PLANE_HEADER: CONTROL_PLANE_VERSION,
         }
+        if token.reveal():
+            headers["Authorization"] = Secret(f"Bearer {token.reveal()}")
         if namespace:
             headers["X-Namespace"] = namespace
         return headers
