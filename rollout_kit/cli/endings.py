@@ -52,7 +52,9 @@ def exit_code(result: Result) -> ExitCode:
 def print_result(result: Result, state_folder: str, printer: Printer) -> None:
     """Outcome, verification, what is left, the journal; the last line is what to type next."""
     symbol, word, style = LOOKS[result.ending]
-    printer.line(f"{symbol} {word}: {one_line(result.sentence, 2000)}", style)
+    said = one_line(result.sentence, 2000)
+    repeats = said.casefold().startswith(word.casefold())
+    printer.line(f"{symbol} {said if repeats else f'{word}: {said}'}", style)
     if result.state is not None:
         rows = verification(result.state)
         if any(row.verdict for row in rows):
