@@ -41,7 +41,6 @@ PACE = {
     "rollback_within": "60s",
     "smoke_count": "4",
     "new_failures_at_most": "60",  # the load has runs that fail once, by design
-    "new_failures_at_most": "400",  # the load has runs that fail on purpose, and retries them
     "open_runs_at_most": "40",
     "overdue_at_most": "8s",
     "overdue_at_most_ms": "8000",
