@@ -10,7 +10,14 @@ from rollout_kit.operations.cohort_acts import ResumeCohortArguments
 from rollout_kit.operations.liveness import DRAINING
 from rollout_kit.operations.pins import PinRules
 from rollout_kit.planning.api import Expansion, Problem, World
-from rollout_kit.planning.cohort_operations import named, others_of, release_of, select, subject
+from rollout_kit.planning.cohort_operations import (
+    lives,
+    named,
+    others_of,
+    release_of,
+    select,
+    subject,
+)
 from rollout_kit.planning.marker_walk import Walk, walk_all
 from rollout_kit.planning.pin_reach import reach
 from rollout_kit.planning.scope import cohort_in
@@ -27,7 +34,8 @@ class PromotePlanner:
         resumed = tuple(
             op for cohort in cohorts for op in resume(step, cohort, world, with_.within_s)
         )
-        given = give_starts(step, cohorts, world, within_s=with_.within_s)
+        back = tuple(c for c in cohorts if _drains(c, world) and lives(c, world))
+        given = give_starts(step, cohorts, world, within_s=with_.within_s, brought=back)
         return Expansion(
             operations=(*resumed, *given.operations), problems=given.problems, notes=given.notes
         )
@@ -35,7 +43,7 @@ class PromotePlanner:
 
 def resume(step: Step, cohort: CohortRef, world: World, within_s: float) -> tuple[Operation, ...]:
     """Take back its drain, where there is one: while it drains it would get no task."""
-    if world.observation.cohort(cohort, "drain_intent") != DRAINING:
+    if not _drains(cohort, world):
         return ()
     arguments = ResumeCohortArguments(
         cohort=cohort, others=others_of(cohort, world), rules=PinRules.of(world.scope)
@@ -81,6 +89,10 @@ def give_starts(
     )
     judged = after_unit(step, "", world, bake_s=0, follows=tuple(op.id for op in selections))
     return Expansion(operations=(*selections, *judged), problems=tuple(problems), notes=found.notes)
+
+
+def _drains(cohort: CohortRef, world: World) -> bool:
+    return world.observation.cohort(cohort, "drain_intent") == DRAINING
 
 
 def _wanted(cohort: CohortRef, world: World) -> int:
