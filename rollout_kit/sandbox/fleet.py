@@ -46,7 +46,7 @@ def up(
     versions: Versions | None = None,
     flaw: Flaw | None = None,
     workers: int = 2,
-    rate_hz: float = 3.0,
+    rate_hz: float = 4.0,
 ) -> SandboxInfo:
     """Start three API nodes, a front, scheduler, maintenance, two cohorts, and a load on them.
 

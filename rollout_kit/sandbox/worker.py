@@ -37,6 +37,7 @@ from rollout_kit.sandbox.workflows import (
 _PAUSE_S = 0.5
 _WORK_S = 0.05
 _TRIED_FOR_S = 6.0
+_FLAKY_ATTEMPTS = 5
 _SLOTS = 4
 _ACTIVITY_THREADS = 2
 
@@ -44,7 +45,7 @@ _ACTIVITY_THREADS = 2
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What this worker is. `flaw`: `hang` never ends a run but `ping`s; `flaky` fails each
-    activity twice before it succeeds."""
+    activity five times before it succeeds."""
 
     worker_id: str
     build_id: str | None
@@ -203,7 +204,9 @@ class Worker:
         tried = number if isinstance(number, int) else 1
         time.sleep(_WORK_S)
         name = task["activity_type"]
-        if (self._is.flaw == "flaky" and tried <= 2) or (name == "stumble" and tried == 1):
+        if (self._is.flaw == "flaky" and tried <= _FLAKY_ATTEMPTS) or (
+            name == "stumble" and tried == 1
+        ):
             failure = {"message": f"attempt {tried} failed", "type": "Stumbled"}
             self._insist(f"{path}/fail", {**attempt, "failure": failure})
             return

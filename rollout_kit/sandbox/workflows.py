@@ -17,7 +17,7 @@ Command: TypeAlias = Mapping[str, object]
 Steps: TypeAlias = Generator[Command, object, object]
 
 FOREVER_S = 30 * 24 * 3600
-_ACTIVITY_RETRIES = {"max_attempts": 6, "backoff_seconds": [0.2]}
+_ACTIVITY_RETRIES = {"max_attempts": 8, "backoff_seconds": [0.1]}
 _RUN_RETRIES = {"max_attempts": 5, "backoff_seconds": [1]}
 _SCHEDULED = {
     "ActivityScheduled": "schedule_activity",

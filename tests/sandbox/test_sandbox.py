@@ -147,7 +147,7 @@ def test_the_canary_flaw_fails_attempts_while_runs_still_complete(tmp_path: Path
                 f"run-{number} completes",
             )
         metrics = wire(info, "DW_ADMIN_TOKEN").call("GET", "/api/system/operator-metrics").body
-        assert metrics["operator_metrics"]["activities"]["failed_attempts"] == 6
+        assert metrics["operator_metrics"]["activities"]["failed_attempts"] == 15
 
 
 def test_the_worker_flaw_completes_smoke_runs_and_hangs_on_all_others(tmp_path: Path) -> None:

@@ -209,10 +209,14 @@ class ProcessDriver:
         desired = self.state.desired(resource)
         if desired is None:
             return declared
-        if self._settled(desired):
-            return _decoded(ProcessSpec, desired["spec"])
-        holder = roles.holder(desired["places"][0]["role"])
-        return _decoded(ProcessSpec, holder.spec) if holder else None
+        spec = _decoded(ProcessSpec, desired["spec"])
+        if not self._settled(desired):
+            holder = roles.holder(desired["places"][0]["role"])
+            if holder is None:
+                return spec and replace(spec, image="", version=None)
+            spec = _decoded(ProcessSpec, holder.spec)
+        image = self.fleet.images.get(spec.image) if spec else None
+        return replace(spec, version=image.version) if spec and image else spec
 
     def _cohort_spec(self, desired: Desired) -> CohortSpec:
         wanted = _decoded(CohortSpec, desired["spec"]) or CohortSpec(image="", replicas=0)
@@ -225,7 +229,7 @@ class ProcessDriver:
             if holder is not None and (spec := _decoded(CohortSpec, holder.spec)) is not None
         ]
         if not running:
-            return CohortSpec(image="", replicas=0)
+            return replace(wanted, image="", replicas=0)
         other = next((spec for spec in running if spec != wanted), running[0])
         return replace(other, replicas=len(running))
 
