@@ -107,9 +107,13 @@ class JsonClient:
                 else _decode(request, response, decode)
             )
 
-        if terms.attempts == 1:
+        try:
             return attempt()
-        return self._retrying(attempt, terms.attempts, deadline_s)
+        except Transient as error:
+            if terms.attempts == 1:
+                raise
+            first = [error]
+        return self._retrying(attempt, first, terms.attempts, deadline_s)
 
     def write(
         self,
@@ -143,8 +147,16 @@ class JsonClient:
             self._last.popitem(last=False)
         return result
 
-    def _retrying(self, attempt: Callable[[], T], attempts: int, deadline_s: float) -> T:
+    def _retrying(
+        self, attempt: Callable[[], T], first: list[Transient], attempts: int, deadline_s: float
+    ) -> T:
+        """Go on after a first try that failed; the usual answer does without the library."""
         from tenacity import Retrying, retry_if_exception_type
+
+        def again() -> T:
+            if first:
+                raise first.pop()
+            return attempt()
 
         def over(state: RetryCallState) -> bool:
             """Our own stop: tenacity's own look at the real clock only."""
@@ -164,7 +176,7 @@ class JsonClient:
             retry=retry_if_exception_type(Transient),
             reraise=True,
         )
-        return policy(attempt)
+        return policy(again)
 
 
 def _judge(request: Request, response: Response, terms: Terms) -> None:
