@@ -13,7 +13,7 @@ from rollout_kit.document.plan import (
 )
 from rollout_kit.document.terms import Share
 from rollout_kit.model.capability import Capability
-from rollout_kit.model.identity import CohortRef, QueueRef
+from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Operation
 from rollout_kit.operations.cohort_acts import AwaitCohortArguments, Strength
 from rollout_kit.operations.starts import selected_on
@@ -40,12 +40,9 @@ class WorkerCanaryPlanner:
     def expand(self, step: Step, world: World) -> Expansion:
         with_ = step.with_
         assert isinstance(with_, WorkerCanaryStep)
-        queues = named(with_.task_queues, world)
-        entries = [release_of(queue, world) for queue in queues]
-        unknown = [q for q, entry in zip(queues, entries, strict=True) if entry is None]
-        if unknown:
-            return Expansion(problems=tuple(_no_release(queue) for queue in unknown))
-        release = tuple(entry for entry in entries if entry is not None)
+        # An entry that only declares what a queue serves brings nothing to it.
+        found = (release_of(queue, world) for queue in named(with_.task_queues, world))
+        release = tuple(entry for entry in found if entry is not None)
         if Capability.MARKER_ROUTING in world.capabilities:
             return _by_marker(step, with_, release, world)
         return _by_selector(step, with_, release, world)
@@ -215,15 +212,6 @@ def _notes(with_: WorkerCanaryStep, release: tuple[WorkerRelease, ...]) -> tuple
         f" {entry.replicas} workers"
         for entry in release
         if all_starts and _replicas(with_, entry) < (entry.replicas or 1)
-    )
-
-
-def _no_release(queue: QueueRef) -> Problem:
-    return Problem(
-        summary="Nothing to bring to this queue",
-        detail=f"release.workers has no entry with `to` for {queue.task_queue} in namespace"
-        f" {queue.namespace}, so nobody knows which build is to appear there.",
-        hint="add the entry with `to`, `image` and `replicas`",
     )
 
 
