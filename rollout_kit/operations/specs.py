@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from rollout_kit.model import codec
 from rollout_kit.model.observation import FactValue
@@ -24,11 +25,17 @@ def canonical(spec: ProcessSpec) -> str:
 
 def parse(value: FactValue) -> ProcessSpec | None:
     """The inverse of `canonical`; None where the fact holds no spec."""
-    return codec.from_json(ProcessSpec, json.loads(value)) if isinstance(value, str) else None
+    return _parsed(value) if isinstance(value, str) else None
 
 
-def digest(spec: ProcessSpec) -> str:
-    return hashlib.sha256(canonical(spec).encode()).hexdigest()
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> ProcessSpec:
+    return codec.from_json(ProcessSpec, json.loads(text))
+
+
+def same(one: ProcessSpec, other: ProcessSpec) -> bool:
+    """Whether both are the same state, whatever is known of their images."""
+    return replace(one, version=None) == replace(other, version=None)
 
 
 def spec_facts(
@@ -43,7 +50,9 @@ def spec_facts(
         case None:
             values = (None,) * 4
         case ProcessSpec():
-            values = (spec.image, spec.marker, digest(spec), canonical(spec))
+            text = canonical(spec)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            values = (spec.image, spec.marker, digest, text)
     return {fact(name): value for name, value in zip(names, values, strict=True)}
 
 

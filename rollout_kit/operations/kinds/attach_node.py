@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import Absent, Facts, Observation, node_fact
 from rollout_kit.model.operation import (
     Change,
@@ -19,6 +18,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArguments, undoing
 from rollout_kit.operations.node_looks import look_at_returning_node
@@ -104,4 +104,4 @@ class AttachNode:
 
 
 def _arguments(op: Operation) -> AttachNodeArguments:
-    return codec.from_json(AttachNodeArguments, op.arguments)
+    return arguments_of(AttachNodeArguments, op)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import Observation
 from rollout_kit.model.operation import (
     Change,
@@ -17,6 +16,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AwaitNodeArguments
@@ -65,7 +65,7 @@ class AwaitNode(Check):
 
 
 def _arguments(op: Operation) -> AwaitNodeArguments:
-    return codec.from_json(AwaitNodeArguments, op.arguments)
+    return arguments_of(AwaitNodeArguments, op)
 
 
 def _ready_but_wrong(args: AwaitNodeArguments, look: Seen) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import Observation
 from rollout_kit.model.operation import (
     Change,
@@ -17,6 +16,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_presence
@@ -60,4 +60,4 @@ class AwaitNodes(Check):
 
 
 def _arguments(op: Operation) -> AwaitNodesArguments:
-    return codec.from_json(AwaitNodesArguments, op.arguments)
+    return arguments_of(AwaitNodesArguments, op)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rollout_kit.model import codec
 from rollout_kit.model.duration import span
 from rollout_kit.model.observation import Observation
 from rollout_kit.model.operation import (
@@ -19,6 +18,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.kinds.start_scheduler import two_schedulers
 from rollout_kit.operations.pace import pace
@@ -95,7 +95,7 @@ def _caught_up(
 
 
 def _arguments(op: Operation) -> AwaitSchedulerArguments:
-    return codec.from_json(AwaitSchedulerArguments, op.arguments)
+    return arguments_of(AwaitSchedulerArguments, op)
 
 
 def _runs_since_s(history: Sequence[Seen]) -> float:

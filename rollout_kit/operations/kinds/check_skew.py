@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import Absent, Observation
 from rollout_kit.model.operation import (
     Change,
@@ -17,6 +16,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import (
@@ -73,4 +73,4 @@ class CheckSkew(Check):
 
 
 def _arguments(op: Operation) -> ServerChange:
-    return codec.from_json(ServerChange, op.arguments)
+    return arguments_of(ServerChange, op)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rollout_kit.model import codec
 from rollout_kit.model.duration import span
 from rollout_kit.model.observation import Absent, Facts, Observation, node_fact
 from rollout_kit.model.operation import (
@@ -20,6 +19,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArguments, undoing
 from rollout_kit.operations.node_identity import identity_before
@@ -127,7 +127,7 @@ class DetachNode:
 
 
 def _arguments(op: Operation) -> DetachNodeArguments:
-    return codec.from_json(DetachNodeArguments, op.arguments)
+    return arguments_of(DetachNodeArguments, op)
 
 
 def _poll_timeout_s(node: str, observation: Observation) -> float:

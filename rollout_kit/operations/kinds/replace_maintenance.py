@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import (
     BOOTSTRAP_REVISION,
     Absent,
@@ -30,13 +29,14 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.goal import nothing_to_do
 from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_maintenance
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
-from rollout_kit.operations.specs import changed, digest, parse, runs_something, spec_facts
+from rollout_kit.operations.specs import changed, parse, runs_something, same, spec_facts
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import ProcessSpec, SetMaintenance
 
@@ -82,7 +82,7 @@ class ReplaceMaintenance:
                 not_judged=(f"what maintenance {args.name} runs now",),
             )
         target = args.target(now)
-        if digest(target) == digest(now) and not work_lost(op, situation):
+        if same(target, now) and not work_lost(op, situation):
             return nothing_to_do(f"maintenance {args.name} runs {target.image}")
         return Change(
             kind=ChangeKind.UPDATE,
@@ -123,7 +123,7 @@ class ReplaceMaintenance:
         if waiting is not None:
             return waiting
         now = parse(_fact(seen.observation, args.name, "spec_json"))
-        if now is None or digest(args.target(now)) != digest(now):
+        if now is None or not same(args.target(now), now):
             found = show(_fact(seen.observation, args.name, "image"))
             progress = f"maintenance {args.name} is to run {found} still"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
@@ -148,7 +148,7 @@ class ReplaceMaintenance:
 
 
 def _arguments(op: Operation) -> ReplaceMaintenanceArguments:
-    return codec.from_json(ReplaceMaintenanceArguments, op.arguments)
+    return arguments_of(ReplaceMaintenanceArguments, op)
 
 
 def _fact(observation: Observation, name: str, attribute: str) -> FactValue:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import (
     BOOTSTRAP_REVISION,
     Facts,
@@ -28,6 +27,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AwaitNodeArguments, ReplaceNodeArguments, undoing
 from rollout_kit.operations.node_identity import identity_before
@@ -35,7 +35,7 @@ from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_node
 from rollout_kit.operations.rotation import may_restart, why_not_ready
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
-from rollout_kit.operations.specs import digest, parse, runs_something, spec_facts
+from rollout_kit.operations.specs import parse, runs_something, same, spec_facts
 from rollout_kit.operations.supporters import may_carry, read_supporters
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import ProcessSpec, ReplaceNode
@@ -70,7 +70,7 @@ class ReplaceNodeKind:
                 not_judged=(f"what {args.node} runs now",),
             )
         target = args.target(now)
-        if digest(target) == digest(now) and not work_lost(op, situation):
+        if same(target, now) and not work_lost(op, situation):
             return nothing_to_do(f"{args.node} runs {target.image}")
         return Change(
             kind=ChangeKind.UPDATE,
@@ -125,7 +125,7 @@ class ReplaceNodeKind:
         if waiting is not None:
             return waiting
         now = parse(seen.observation.node(args.node, "spec_json"))
-        if now is None or digest(args.target(now)) != digest(now):
+        if now is None or not same(args.target(now), now):
             progress = f"the driver does not record {_wanted(args)} for {args.node} yet"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
         count = seen.situation.node(args.node).processes
@@ -152,7 +152,7 @@ class ReplaceNodeKind:
 
 
 def _arguments(op: Operation) -> ReplaceNodeArguments:
-    return codec.from_json(ReplaceNodeArguments, op.arguments)
+    return arguments_of(ReplaceNodeArguments, op)
 
 
 def _wanted(args: ReplaceNodeArguments) -> str:

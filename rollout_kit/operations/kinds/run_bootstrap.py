@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import BOOTSTRAP_REVISION, Absent, Facts, Observation
 from rollout_kit.model.operation import (
     Change,
@@ -19,6 +18,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.goal import nothing_to_do
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.schema import (
@@ -100,7 +100,7 @@ class RunBootstrap:
 
 
 def _arguments(op: Operation) -> SchemaArguments:
-    return codec.from_json(SchemaArguments, op.arguments)
+    return arguments_of(SchemaArguments, op)
 
 
 def _is_done(args: SchemaArguments, observation: Observation) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rollout_kit.model import codec
 from rollout_kit.model.duration import span
 from rollout_kit.model.observation import (
     BOOTSTRAP_REVISION,
@@ -27,6 +26,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
@@ -38,7 +38,7 @@ from rollout_kit.operations.scheduler_acts import (
     numbers,
 )
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
-from rollout_kit.operations.specs import digest, spec_facts
+from rollout_kit.operations.specs import parse, same, spec_facts
 from rollout_kit.operations.supporters import may_carry, read_supporters
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetScheduler
@@ -148,11 +148,12 @@ def two_schedulers(count: int) -> Failed:
 
 
 def _arguments(op: Operation) -> StartSchedulerArguments:
-    return codec.from_json(StartSchedulerArguments, op.arguments)
+    return arguments_of(StartSchedulerArguments, op)
 
 
 def _is_there(args: StartSchedulerArguments, observation: Observation) -> bool:
-    return args.spec is not None and observation.get("scheduler/spec") == digest(args.spec)
+    now = parse(observation.get("scheduler/spec_json"))
+    return args.spec is not None and now is not None and same(args.spec, now)
 
 
 def _gap(gap_s: float, at_most_s: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rollout_kit.model import codec
 from rollout_kit.model.observation import SCHEDULER_RUNNING, Absent, Facts, Observation
 from rollout_kit.model.operation import (
     Change,
@@ -22,6 +21,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
+from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
@@ -142,4 +142,4 @@ class StopScheduler:
 
 
 def _arguments(op: Operation) -> StopSchedulerArguments:
-    return codec.from_json(StopSchedulerArguments, op.arguments)
+    return arguments_of(StopSchedulerArguments, op)
