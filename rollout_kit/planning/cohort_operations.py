@@ -18,6 +18,7 @@ from rollout_kit.operations.cohort_acts import (
 from rollout_kit.operations.liveness import DRAINING, started
 from rollout_kit.operations.pins import PinRules
 from rollout_kit.operations.smoke import SmokeRunsArguments
+from rollout_kit.operations.starts import known
 from rollout_kit.planning.api import World
 from rollout_kit.planning.scope import queue_of, queues_named
 from rollout_kit.planning.unit import operation, part
@@ -57,9 +58,9 @@ def release_of(queue: QueueRef, world: World) -> WorkerRelease | None:
 
 
 def others_of(cohort: CohortRef, world: World) -> tuple[CohortRef, ...]:
-    """The other cohorts of its queue: a selection that moves, moves among them."""
+    """The other cohorts of its queue that the server knows: a selection moves among them."""
     found = world.observation.cohorts_of(cohort.namespace, cohort.task_queue)
-    return tuple(other for other in found if other != cohort)
+    return tuple(c for c in found if c != cohort and known(world.observation, c))
 
 
 def lives(cohort: CohortRef, world: World) -> bool | None:

@@ -8,6 +8,7 @@ import pytest
 
 from rollout_kit.model import codec
 from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.operation import ChangeKind
 from rollout_kit.operations.cohort_acts import (
     AwaitCohortArguments,
     DeployCohortArguments,
@@ -16,6 +17,7 @@ from rollout_kit.operations.cohort_acts import (
 )
 from rollout_kit.operations.kinds.smoke_runs import SmokeRunsArguments
 from rollout_kit.operations.node_acts import ReplaceNodeArguments
+from rollout_kit.planning.draft import Stage, staged
 from rollout_kit.planning.listing import problems
 from rollout_kit.planning.planner import Planning
 from tests.planning.fleets import Fleet, Workers, critical, document, newer, older
@@ -387,6 +389,26 @@ def test_the_plan_carries_what_becomes_of_pinned_runs() -> None:
     leaving = arguments(planning, "drain/critical/quiesced", LeavingArguments)
     assert isinstance(leaving, LeavingArguments)
     assert leaving.pinned_runs.value == "strand"
+
+
+def test_a_drain_with_nobody_in_its_place_is_blocked_and_names_what_comes_first() -> None:
+    planning = newer().planned(document(steps=drain()))
+    (stage,) = (s for s in staged_all(newer(), planning) if s.operation.kind == "drain_cohort")
+    assert stage.change.kind is ChangeKind.BLOCKED
+    assert "critical@build-1 itself is selected" in stage.change.sentence
+    assert "`worker-canary`" in stage.change.hint
+
+
+def test_a_drain_of_the_last_cohort_that_serves_a_carried_marker_is_blocked() -> None:
+    fleet = older().having({critical("build-2"): Workers(image="workers-2")})
+    planning = fleet.planned(document(steps=drain()))
+    (stage,) = (s for s in staged_all(fleet, planning) if s.operation.kind == "drain_cohort")
+    assert stage.change.kind is ChangeKind.BLOCKED
+    assert "marker of node api-1, node api-2, scheduler" in stage.change.sentence
+
+
+def staged_all(fleet: Fleet, planning: Planning) -> tuple[Stage, ...]:
+    return staged(planning.plan.operations, fleet.observation, fleet.situation)
 
 
 # --- restore

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rollout_kit.model import codec
+from rollout_kit.model.capability import Capability
 from rollout_kit.model.observation import Absent, Facts, FactValue, Observation, cohort_fact
 from rollout_kit.model.operation import (
     Change,
@@ -83,6 +84,8 @@ class DeployCohort:
         if not isinstance(observation.cohort(args.cohort, "drain_intent"), str):
             # Its first registration makes the row.
             facts[cohort_fact(args.cohort, "drain_intent")] = "active"
+            selector = observation.can(Capability.PROMOTE)
+            facts[cohort_fact(args.cohort, "selected")] = False if selector else None
         return observation.with_facts(facts)
 
     def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:
