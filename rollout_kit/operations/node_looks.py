@@ -11,7 +11,7 @@ from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.node_identity import NodeIdentity, not_as_planned, unanswered
 from rollout_kit.operations.reading import merged, read_node, read_others
-from rollout_kit.operations.rotation import Rotation, through_node
+from rollout_kit.operations.rotation import Rotation, through_node, through_target, unruled
 from rollout_kit.ports.engine import CohortTable
 
 
@@ -24,6 +24,8 @@ def look_at_returning_node(
     own = read_node(node, readers, now_s)
     if not own.situation.node(node).ready:
         return merged((read_others(rotation.others, readers, now_s), own), now_s)
+    if unruled(node, own.situation):
+        own = _through_target(own, node, identity, readers)
     unproved = own.observation.node(node, "attached") is not True
     if not unproved or unanswered(identity, node, own.observation):
         return own
@@ -38,6 +40,19 @@ def look_at_returning_node(
         seen = merged((seen, _protocols(read_node(fellow, readers, now_s), fellow)), now_s)
     differing = _differing(node, fellow, readers)
     return _noted(seen, through_node(node), differing) if differing else seen
+
+
+def _through_target(seen: Seen, node: str, identity: NodeIdentity, readers: Readers) -> Seen:
+    """Where nobody says who is in rotation, a node is in when the target's address answers with it."""
+    if identity.server_id is None:
+        return seen
+    info = ask(lambda: readers.engine.cluster_info(None))
+    key = through_target(node)
+    if isinstance(info, Missing):
+        return _noted(seen, key, info.reason)
+    if info.server_id == identity.server_id:
+        return seen
+    return _noted(seen, key, f"the target's address answered as {info.server_id}")
 
 
 def _with_marker(seen: Seen, node: str, readers: Readers) -> Seen:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from rollout_kit.model.observation import Absent, node_fact
 from rollout_kit.model.operation import Done, Failed, Verification, Waiting
+from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Seen
+from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.node_identity import NodeIdentity, not_as_planned, unanswered
 from rollout_kit.operations.pace import pace
 
@@ -14,6 +16,17 @@ from rollout_kit.operations.pace import pace
 def through_node(node: str) -> str:
     """Key in `unread`: why the namespace does not answer through this node as through the others."""
     return node_fact(node, "namespace")
+
+
+def through_target(node: str) -> str:
+    """Key in `unread`: why the node was not seen through the target's own address in this look."""
+    return node_fact(node, "through_target")
+
+
+def unruled(node: str, situation: Situation) -> bool:
+    """Whether the driver has no say in who is in rotation: a restart takes the node out by itself,
+    and whatever spreads the traffic lets it in again."""
+    return situation.unread.get(node_fact(node, "attached"), "").startswith(CANNOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +72,9 @@ def may_leave(rotation: Rotation, seen: Seen, ctx: Context) -> Verification:
 
 
 def may_restart(rotation: Rotation, seen: Seen, ctx: Context) -> Verification:
-    """Rule 3: a node is restarted only while it is out of rotation."""
+    """Rule 3: a node is restarted only while it is out of rotation; else the restart takes it out."""
+    if unruled(rotation.node, seen.situation):
+        return may_leave(rotation, seen, ctx)
     attached = seen.observation.node(rotation.node, "attached")
     if attached is False:
         return Done()

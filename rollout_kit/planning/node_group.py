@@ -21,7 +21,7 @@ from rollout_kit.operations.node_acts import (
 )
 from rollout_kit.operations.node_identity import NodeIdentity, identity_facts
 from rollout_kit.operations.pins import PinRules
-from rollout_kit.operations.rotation import Rotation
+from rollout_kit.operations.rotation import Rotation, unruled
 from rollout_kit.operations.skew import protocols_of
 from rollout_kit.operations.specs import parse
 from rollout_kit.planning.api import Problem, World
@@ -62,7 +62,9 @@ def node_group(
     subject = part(node) if subject is None else subject
     rotation = rotation_of(world, node)
     identity = identity_after(world, node, change)
-    goal = {**identity_facts(identity, node), node_fact(node, "attached"): True}
+    goal: dict[str, FactValue] = {**identity_facts(identity, node)}
+    if not unruled(node, world.situation):
+        goal[node_fact(node, "attached")] = True
     group = Group(id=f"{step.id}/{subject}", goal=goal)
 
     def act(name: str, kind: str, arguments: object) -> Operation:

@@ -88,6 +88,7 @@ class Fleet:
     begun: list[tuple[str, InfraChange]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     poll_timeout_s: float = 2.0
+    target_answers: str | None = None  # the node behind the target's address; None: the first
 
     # ---- engine
 
@@ -105,6 +106,7 @@ class Fleet:
 
     def cluster_info(self, node: str | None) -> ClusterInfo:
         self.asked.append(f"info {node}")
+        node = node or self.target_answers
         found = self._node(node)
         return ClusterInfo(
             server_id=found.server_id or node or "",

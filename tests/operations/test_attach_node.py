@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rollout_kit.model.operation import ChangeKind, Done, Operation, Waiting
 from rollout_kit.operations.node_acts import AttachNodeArguments
 from rollout_kit.operations.node_identity import NodeIdentity
 from rollout_kit.operations.rotation import Rotation
-from rollout_kit.ports.infra import ProcessSpec, SetAttached
+from rollout_kit.ports.infra import Answers, ProcessSpec, SetAttached
 from tests.operations.ports import NEW, SILENT, Fleet, Run, fleet, operation
 
 ROTATION = Rotation(node="api-1", others=("api-2", "api-3"))
@@ -103,3 +105,22 @@ def test_undoing_it_where_the_node_never_came_in_does_nothing() -> None:
     world = restarted()
     (detach,) = Run(fleet=world, op=attach()).undo()
     assert Run(fleet=world, op=detach, undoing=True).preview().kind is ChangeKind.NO_OP
+
+
+def test_without_a_say_in_rotation_it_waits_until_the_target_answers_as_the_node() -> None:
+    world = restarted()
+    world.can = frozenset(Answers) - {Answers.MEMBERSHIP}
+    seen_there = replace(IDENTITY, server_id="api-1")
+    arguments = AttachNodeArguments(rotation=ROTATION, identity=seen_there)
+    run = Run(fleet=world, op=operation("attach_node", arguments))
+    world.target_answers = "api-2"
+    assert run.preview().kind is ChangeKind.NO_OP
+    for _ in range(3):
+        said = run.verify()
+        assert isinstance(said, Waiting)
+    assert said.progress == "api-1 was not seen: the target's address answered as api-2"
+    world.target_answers = "api-1"
+    assert isinstance(run.verify(), Done)
+    world.target_answers = "api-3"  # seen once is seen
+    assert isinstance(run.verify(), Done)
+    assert world.begun == []

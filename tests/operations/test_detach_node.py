@@ -10,7 +10,7 @@ from rollout_kit.model.operation import ChangeKind, Done, Failed, Operation, Wai
 from rollout_kit.operations.kinds.attach_node import AttachNode
 from rollout_kit.operations.node_acts import DetachNodeArguments
 from rollout_kit.operations.rotation import Rotation
-from rollout_kit.ports.infra import SetAttached
+from rollout_kit.ports.infra import Answers, SetAttached
 from tests.operations.ports import NEW, OLD, SILENT, Fleet, Run, fleet, operation, pending
 
 ROTATION = Rotation(node="api-1", others=("api-2", "api-3"))
@@ -169,3 +169,11 @@ def test_its_undo_attaches_the_node_again_once_it_is_what_it_was() -> None:
     assert 'version is "0.2.10", expected "0.2.9"' in said.progress
     world.nodes["api-1"].spec = world.nodes["api-1"].spec.__class__(image=OLD, server_id="api-1")
     assert isinstance(run.ready(), Done)
+
+
+def test_without_a_say_in_rotation_it_leaves_that_to_the_restart() -> None:
+    world = fleet()
+    world.can = frozenset(Answers) - {Answers.MEMBERSHIP, Answers.CONNECTIONS}
+    run = Run(fleet=world, op=detach())
+    assert run.preview().kind is ChangeKind.NO_OP
+    assert isinstance(run.verify(), Done)

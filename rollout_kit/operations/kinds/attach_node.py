@@ -23,7 +23,7 @@ from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArguments, undoing
 from rollout_kit.operations.node_looks import look_at_returning_node
 from rollout_kit.operations.pace import pace
-from rollout_kit.operations.rotation import may_return
+from rollout_kit.operations.rotation import may_return, through_target, unruled
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetAttached
 
@@ -43,6 +43,8 @@ class AttachNode:
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         node = _arguments(op).rotation.node
+        if unruled(node, situation):
+            return nothing_to_do(f"the driver has no say in rotation: {node} returns by itself")
         attached = observation.node(node, "attached")
         if goal_reached(op, observation) or (attached is True and not work_lost(op, situation)):
             return nothing_to_do(f"{node} is in rotation")
@@ -79,20 +81,17 @@ class AttachNode:
         waiting = unfinished(op, seen.situation, ctx)
         if waiting is not None:
             return waiting
-        if seen.observation.node(node, "attached") is not True:
+        alone = unruled(node, seen.situation)
+        if not alone and seen.observation.node(node, "attached") is not True:
             progress = f"{node} is not in rotation yet"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
         verdict = may_return(args.rotation, args.identity, seen, ctx)
         if not isinstance(verdict, Done):
             return verdict
-        good = 0
-        for look in reversed(history):
-            if (
-                not look.situation.node(node).ready
-                or look.observation.node(node, "attached") is not True
-            ):
-                break
-            good += 1
+        if alone and all(through_target(node) in look.situation.unread for look in history):
+            progress = f"{node} was not seen: {seen.situation.unread[through_target(node)]}"
+            return Waiting(retry_after_s=pace(ctx), progress=progress)
+        good = _good_probes(node, history)
         if good < PROBES:
             progress = f"{node} is in rotation, ready in {good} of {PROBES} probes in a row"
             return Waiting(retry_after_s=BETWEEN_PROBES_S, progress=progress)
@@ -101,6 +100,17 @@ class AttachNode:
     def compensate(self, op: Operation, before: Facts) -> Compensation:  # noqa: ARG002
         detach = DetachNodeArguments(rotation=_arguments(op).rotation)
         return Undo(restore=(undoing(op, "detach_node", detach),))
+
+
+def _good_probes(node: str, history: Sequence[Seen]) -> int:
+    """How many of the last looks, in a row, saw it ready and not out of rotation."""
+    good = 0
+    for look in reversed(history):
+        out = look.observation.node(node, "attached") is not True
+        if not look.situation.node(node).ready or (out and not unruled(node, look.situation)):
+            break
+        good += 1
+    return good
 
 
 def _arguments(op: Operation) -> AttachNodeArguments:

@@ -25,7 +25,7 @@ from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArgu
 from rollout_kit.operations.node_identity import identity_before
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_node, read_others
-from rollout_kit.operations.rotation import may_leave, why_not_ready
+from rollout_kit.operations.rotation import may_leave, unruled, why_not_ready
 from rollout_kit.operations.specs import parse, runs_something
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetAttached
@@ -50,6 +50,8 @@ class DetachNode:
         if goal_reached(op, observation):
             return nothing_to_do(f"{node} is there already")
         attached = observation.node(node, "attached")
+        if unruled(node, situation):
+            return nothing_to_do(f"the driver has no say in rotation: its restart takes {node} out")
         if attached is False and not work_lost(op, situation):
             return nothing_to_do(f"{node} is out of rotation")
         spec, version = observation.node(node, "spec_json"), observation.node(node, "version")
@@ -104,6 +106,8 @@ class DetachNode:
         waiting = unfinished(op, seen.situation, ctx)
         if waiting is not None:
             return waiting
+        if unruled(node, seen.situation):
+            return Done(sentence=f"the restart takes {node} out of rotation")
         if seen.observation.node(node, "attached") is not False:
             progress = f"{node} is still in rotation"
             return Waiting(retry_after_s=pace(ctx), progress=progress)

@@ -32,8 +32,8 @@ from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AwaitNodeArguments, ReplaceNodeArguments, undoing
 from rollout_kit.operations.node_identity import identity_before
 from rollout_kit.operations.pace import pace
-from rollout_kit.operations.reading import merged, read_node
-from rollout_kit.operations.rotation import may_restart, why_not_ready
+from rollout_kit.operations.reading import merged, read_node, read_others
+from rollout_kit.operations.rotation import may_restart, unruled, why_not_ready
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
 from rollout_kit.operations.specs import parse, runs_something, same, spec_facts
 from rollout_kit.operations.supporters import may_carry, read_supporters
@@ -49,6 +49,8 @@ class ReplaceNodeKind:
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
         args = _arguments(op)
         looks = [read_node(args.node, readers, now_s)]
+        if unruled(args.node, looks[0].situation):
+            looks.append(read_others(args.rotation.others, readers, now_s))
         now = parse(looks[0].observation.node(args.node, "spec_json"))
         if now is not None and args.target(now).marker != now.marker:
             looks.append(read_supporters(args.target(now).marker, readers, now_s))
