@@ -69,10 +69,25 @@ class People:
 
 
 class World:
-    """Three nodes, a scheduler, two queues with two old workers each, and a little load."""
+    """Three nodes, a scheduler, two queues with two old workers each, and a little load.
 
-    def __init__(self, generation: Generation = Generation.V2, *, nodes: int = 3) -> None:
+    `workers`: how many old workers each queue has. `scheduled`: whether a scheduler runs.
+    """
+
+    def __init__(  # noqa: PLR0913 - a fleet has many sides
+        self,
+        generation: Generation = Generation.V2,
+        *,
+        nodes: int = 3,
+        queues: tuple[str, ...] = QUEUES,
+        workers: int = 2,
+        load: bool = True,
+        scheduled: bool = True,
+    ) -> None:
         self.generation = generation
+        self.queues = queues
+        self.workers = workers
+        self.scheduled = scheduled
         self.clock = VirtualClock()
         self.store = MemoryStore()
         self.images = {
@@ -85,7 +100,7 @@ class World:
         self.people = People()
         self.before_request: Callable[[Request], None] = lambda _: None
         self.after_request: Callable[[Request], None] = lambda _: None
-        self.load = True
+        self.load = load
         self.started: list[str] = []
         self._started_at_s = 0.0
         self._ticked_at_s = 0.0
@@ -109,13 +124,17 @@ class World:
                 )
             )
             self.fleet.nodes[name].up_at_s = 0.0
-        self.fleet.scheduler = ProcessSpec(image="server:old", marker=marker)
-        for queue in QUEUES:
-            self.fleet.start_cohort(cohort(queue, OLD), CohortSpec(image="orders:old", replicas=2))
+        if self.scheduled:
+            self.fleet.scheduler = ProcessSpec(
+                image="server:old", marker=marker, environment={"SCHEDULER_TICK_SECONDS": "1"}
+            )
+        for queue in self.queues:
+            spec = CohortSpec(image="orders:old", replicas=self.workers)
+            self.fleet.start_cohort(cohort(queue, OLD), spec)
         self.clock.live = self._live
         self.clock.sleep(3.0)
         if self.generation is Generation.V2:
-            for queue in QUEUES:
+            for queue in self.queues:
                 self.control("POST", f"/api/task-queues/{queue}/build-ids/promote", {"build_id": OLD})
         self.clock.sleep(3.0)
 
@@ -127,7 +146,8 @@ class World:
         if self.load and self.clock.elapsed_s - self._started_at_s >= 2.0:
             self._started_at_s = self.clock.elapsed_s
             kind = "long" if len(self.started) % 4 == 3 else "short"
-            self.start(f"load-{len(self.started)}", kind, QUEUES[len(self.started) % 2])
+            queue = self.queues[len(self.started) % len(self.queues)]
+            self.start(f"load-{len(self.started)}", kind, queue)
 
     def _tick(self) -> None:
         """A second of scheduler and maintenance."""
