@@ -169,11 +169,15 @@ def test_an_unknown_command_changes_nothing(either: Cluster) -> None:
     assert node.complete(task).status == 200
 
 
-def test_a_run_beyond_its_deadline_is_closed_by_a_repair_pass(either: Cluster) -> None:
+def test_a_run_beyond_its_deadline_ends_when_a_worker_takes_its_task(either: Cluster) -> None:
     node = either.node(marker="b1")
-    node.start("o-1", run_timeout_seconds=30)
+    node.join("w1", "b1")
+    node.start("o-1", build_id="b1", run_timeout_seconds=30)
+    node.complete(node.poll("w1"), ACTIVITY)
     either.clock.advance(31)
     either.maintain()
+    assert node.get("/api/workflows/o-1").json["status"] == "waiting"
+    assert node.poll("w1") is None
     shown = node.get("/api/workflows/o-1").json
     assert (shown["status"], shown["closed_reason"]) == ("failed", "timed_out")
 

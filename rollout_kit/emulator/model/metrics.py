@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rollout_kit.emulator.model import fleet, projections, queues, repair, topology
-from rollout_kit.emulator.model.moments import age_ms, carbon
+from rollout_kit.emulator.model.moments import age_ms, carbon, whole_second
 from rollout_kit.emulator.model.records import (
     Bucket,
     Run,
@@ -40,7 +40,9 @@ class _Scene:
 
     @property
     def due(self) -> list[Task]:
-        return [task for task in self.ready if task.available_us <= self.now_us]
+        """Ready before this second began: the server's query drops the fraction of its time."""
+        limit_us = whole_second(self.now_us)
+        return [task for task in self.ready if task.available_us <= limit_us]
 
     @property
     def overdue(self) -> list[Task]:
@@ -174,7 +176,7 @@ def _tasks(scene: _Scene) -> Leaves:
 
 
 def _activities(scene: _Scene) -> Leaves:
-    running = [task for task in scene.activities if task.state is TaskState.LEASED]
+    running = [task for task in scene.activities if task.started_us is not None]
     retrying = [task for task in scene.activities if task.failed_attempts]
     retrying_us = min((task.created_us for task in retrying), default=None)
     leaves: Leaves = {

@@ -38,6 +38,7 @@ class _Queue:
     ready: Sequence[Task]
     leased: Sequence[Task]
     recent: Sequence[Task]
+    leased_in_namespace: Sequence[Task]
 
 
 def names(rows: Rows, namespace: str) -> list[str]:
@@ -88,6 +89,7 @@ def _gather(rows: Rows, namespace: str, name: str, now_us: int) -> _Queue:
         ready=ready,
         leased=tasks(TaskState.LEASED),
         recent=[task for task in tasks(TaskState.DONE) if task.created_us > now_us - _MINUTE_US],
+        leased_in_namespace=rows.select(Task, namespace=namespace, state=TaskState.LEASED),
     )
 
 
@@ -226,7 +228,9 @@ def _slots(queue: _Queue, kind: TaskKind, active: int, slots: int) -> dict[str, 
         "ready_count": sum(task.kind is kind for task in queue.ready),
         "available_slot_count": max(0, slots - leased),
         "server_active_lease_count": leased,
-        "server_namespace_active_lease_count": leased,
+        "server_namespace_active_lease_count": sum(
+            task.kind is kind for task in queue.leased_in_namespace
+        ),
         "server_dispatch_count_this_minute": 0,
         "server_namespace_dispatch_count_this_minute": 0,
         "server_budget_group_dispatch_count_this_minute": 0,

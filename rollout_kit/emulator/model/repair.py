@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from rollout_kit.emulator.model import outcomes, runs
 from rollout_kit.emulator.model.cohorts import supports
-from rollout_kit.emulator.model.moments import SECOND_US, age_ms, carbon
+from rollout_kit.emulator.model.moments import SECOND_US, age_ms, carbon, whole_second
 from rollout_kit.emulator.model.records import (
     Bucket,
     CompatibilityBeat,
     Namespace,
     Run,
     Task,
+    TaskKind,
     TaskState,
     Timer,
 )
@@ -26,14 +27,17 @@ SCAN_LIMIT = 25
 
 
 def dispatch_overdue(task: Task, now_us: int) -> bool:
-    """Ready for longer than the redispatch time, counted anew after each repair."""
+    """Ready for longer than the redispatch time, counted anew after each repair.
+
+    The server compares with a time without a fraction, so it may notice a second late.
+    """
     if task.state is not TaskState.READY or task.available_us > now_us:
         return False
-    return now_us - overdue_since_us(task) >= REDISPATCH_AFTER_S * SECOND_US
+    return overdue_since_us(task) <= whole_second(now_us) - REDISPATCH_AFTER_S * SECOND_US
 
 
 def overdue_since_us(task: Task) -> int:
-    return max(task.available_us, task.redispatched_us or 0)
+    return max(task.created_us, task.available_us, task.redispatched_us or 0)
 
 
 def needs_repair(task: Task, now_us: int) -> bool:
@@ -48,7 +52,7 @@ def candidates(rows: Rows, now_us: int) -> dict[str, object]:
     """What a repair pass would look at, over all namespaces."""
     found = [task for task in open_tasks(rows) if needs_repair(task, now_us)]
     scopes: dict[tuple[str, str, str], list[Task]] = {}
-    for task in found:
+    for task in sorted(found, key=lambda task: task.created_us):
         key = (task.namespace, task.task_queue, task.compatibility or "")
         scopes.setdefault(key, []).append(task)
     selected = _fair_selection(scopes)
@@ -71,7 +75,7 @@ def candidates(rows: Rows, now_us: int) -> dict[str, object]:
                 **_ages(tasks, now_us),
                 "scan_limited_by_global_policy": selected[namespace, queue, marker] < len(tasks),
             }
-            for (namespace, queue, marker), tasks in sorted(scopes.items())
+            for (namespace, queue, marker), tasks in scopes.items()
         ],
     }
 
@@ -99,7 +103,7 @@ def repair_pass(
         for task in open_tasks(rows)
         if needs_repair(task, now_us) and (not run_ids or task.run_id in run_ids)
     ][:SCAN_LIMIT]
-    expired_runs = _expire_runs(rows, now_us)
+    expired_runs = _wake_expired_runs(rows, now_us)
     release_expired(rows, found, now_us)
     for task in found:
         if task.state is TaskState.READY:
@@ -170,16 +174,29 @@ def project_blocked(
             rows.put(replace(run, blocked=not served))
 
 
-def _expire_runs(rows: Rows, now_us: int) -> int:
-    """Close runs beyond their deadline."""
-    count = 0
-    for namespace in rows.select(Namespace):
-        for run in rows.select(Run, namespace=namespace.name, bucket=Bucket.RUNNING):
-            if past_deadline(run, now_us):
-                closed = runs.close(rows, run, "failed", now_us, reason="timed_out")
-                outcomes.child_closed(rows, closed, now_us)
-                count += 1
-    return count
+def _wake_expired_runs(rows: Rows, now_us: int) -> int:
+    """Give each run beyond its deadline a workflow task, if it has none; how many is returned."""
+    expired = [
+        run
+        for namespace in rows.select(Namespace)
+        for run in rows.select(Run, namespace=namespace.name, bucket=Bucket.RUNNING)
+        if past_deadline(run, now_us) and not _workflow_task_open(rows, run)
+    ]
+    for run in expired:
+        runs.wake(rows, run, now_us)
+    return len(expired)
+
+
+def _workflow_task_open(rows: Rows, run: Run) -> bool:
+    return any(
+        task.kind is TaskKind.WORKFLOW and task.state is not TaskState.DONE
+        for task in rows.select(Task, run_id=run.run_id)
+    )
+
+
+def time_out(rows: Rows, run: Run, now_us: int) -> None:
+    """End a run beyond its deadline: what the server does when its workflow task is claimed."""
+    outcomes.child_closed(rows, runs.close(rows, run, "failed", now_us, reason="timed_out"), now_us)
 
 
 def past_deadline(run: Run, now_us: int) -> bool:
@@ -216,8 +233,8 @@ def _fair_selection(
     selected = dict.fromkeys(scopes, 0)
     left = SCAN_LIMIT
     while left and any(selected[key] < len(tasks) for key, tasks in scopes.items()):
-        for key in sorted(scopes):
-            if left and selected[key] < len(scopes[key]):
+        for key, tasks in scopes.items():
+            if left and selected[key] < len(tasks):
                 selected[key] += 1
                 left -= 1
     return selected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollout_kit.emulator.calls import Call, Handler, invalid
-from rollout_kit.emulator.model import history, tasks
+from rollout_kit.emulator.model import history, repair, tasks
 from rollout_kit.emulator.model.moments import carbon
 from rollout_kit.emulator.model.records import Run, Task, TaskKind, Worker
 from rollout_kit.emulator.store import Rows
@@ -54,18 +54,28 @@ def _poll(kind: TaskKind) -> Handler:
             return _no_task(call)
         with call.write() as rows:
             worker = _polling_worker(rows, call)
-            task = tasks.claim(rows, call.settings, worker, kind, call.now_us)
-            if task is None:
+            claimed = _claim(rows, call, worker, kind)
+            if claimed is None:
                 return _no_task(call)
-            run = rows.get(Run, task.run_id)
-            if run is None:
-                return _no_task(call)
+            task, run = claimed
             shown = _workflow_task(rows, task, run) if kind is TaskKind.WORKFLOW else (
                 _activity_task(task, run))  # fmt: skip
         leased = {"poll_status": "leased"} if call.settings.rules.poll_status else {}
         return Response(body={"task": shown, **leased})
 
     return handler
+
+
+def _claim(rows: Rows, call: Call, worker: Worker, kind: TaskKind) -> tuple[Task, Run] | None:
+    """The next task with its run; a run beyond its deadline ends here instead."""
+    while (task := tasks.claim(rows, call.settings, worker, kind, call.now_us)) is not None:
+        run = rows.get(Run, task.run_id)
+        if run is None:
+            return None
+        if kind is TaskKind.ACTIVITY or not repair.past_deadline(run, call.now_us):
+            return task, run
+        repair.time_out(rows, run, call.now_us)
+    return None
 
 
 def _poll_queries(call: Call) -> Response:
