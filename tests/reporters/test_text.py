@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rollout_kit.reporters.markdown import block, code, prose, truncated
@@ -21,6 +21,9 @@ from rollout_kit.reporters.text import (
 from .cases import HOSTILE
 
 
+@example(HOSTILE)
+@example("::set-env name=x::y")
+@example(" \t::stop-commands::x\n\n  ::error::y")
 @given(st.text())
 def test_no_text_controls_a_terminal_or_commands_a_runner(text: str) -> None:
     shown = plain(text)
