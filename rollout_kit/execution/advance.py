@@ -22,6 +22,7 @@ from rollout_kit.model.events import (
 from rollout_kit.model.gate import Verdict
 from rollout_kit.model.observation import Absent
 from rollout_kit.model.operation import (
+    Change,
     ChangeKind,
     Done,
     Failed,
@@ -120,8 +121,10 @@ def _reapply(run: Executor, op: Operation, why: str) -> None:
 def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
     change = kind.preview(op, seen.observation, seen.situation)
     match change.kind:
+        case ChangeKind.BLOCKED if _unseen(op, kind, seen):
+            _settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
         case ChangeKind.BLOCKED:
-            _blocked(run, op, kind, seen, ctx, change.sentence, change.hint)
+            _blocked(run, op, change, undo=ctx.undoing)
         case ChangeKind.CHECK if _nothing_to_judge(run, op):
             run.append(
                 OperationSkipped(
@@ -188,21 +191,11 @@ def _unseen(op: Operation, kind: OperationKind, seen: Seen) -> bool:
     )
 
 
-def _blocked(
-    run: Executor,
-    op: Operation,
-    kind: OperationKind,
-    seen: Seen,
-    ctx: Context,
-    sentence: str,
-    hint: str,
-) -> None:
-    if _unseen(op, kind, seen):
-        _settle(run, op, seen, Waiting(retry_after_s=1.0, progress=sentence), ctx)
-    elif ctx.undoing:
-        run.append(UndoSkipped(operation=op.id, reason=sentence))
+def _blocked(run: Executor, op: Operation, change: Change, *, undo: bool) -> None:
+    if undo:
+        run.append(UndoSkipped(operation=op.id, reason=change.sentence))
     else:
-        run.append(OperationFailed(operation=op.id, reason=sentence, hint=hint))
+        run.append(OperationFailed(operation=op.id, reason=change.sentence, hint=change.hint))
 
 
 def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:

@@ -126,6 +126,14 @@ def decide(state: RolloutState, live: Live, now_s: float) -> Decision:
         )
     if live.drift:
         return _drifted(state, live)
+    if live.unmeasured and open_group(state) is None:
+        guard, sentence = live.unmeasured
+        hint = "see why it cannot be measured; `resume` goes on, `rollback` puts everything back"
+        return Hold(
+            held=RolloutHeld(
+                kind=HoldKind.INCONCLUSIVE, operation=guard, reason=sentence, hint=hint
+            )
+        )
     return _go_on(state, live, now_s)
 
 

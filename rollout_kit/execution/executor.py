@@ -41,6 +41,7 @@ from rollout_kit.ports.lock import Lock
 from rollout_kit.ports.reporter import Reporter
 
 SIGN_OF_LIFE_S = 1.0
+SHORTEST_S = 0.001  # a difference that rounding left must still make time pass
 
 
 class End(StrEnum):
@@ -139,10 +140,9 @@ class Executor:
         return None
 
     def _sleep(self, decision: Sleep) -> None:
-        left = max(0.0, decision.until_s - self.now_s())
-        if left > 0.0:
-            self.progress(decision.operation, self.live.waiting_for.get(decision.operation, ""))
-            self.shell.clock.sleep(min(left, SIGN_OF_LIFE_S))
+        left_s = max(SHORTEST_S, decision.until_s - self.now_s())
+        self.progress(decision.operation, self.live.waiting_for.get(decision.operation, ""))
+        self.shell.clock.sleep(min(left_s, SIGN_OF_LIFE_S))
 
     def append(self, event: Event) -> None:
         """Journal first, then tell: a reporter that fails does not fail the rollout."""

@@ -26,7 +26,9 @@ class Live:
     resend: frozenset[str] = field(default_factory=frozenset)  # `NotYet`: send again, uncounted
     waiting_for: Mapping[str, str] = field(default_factory=dict)  # operation -> progress
     guard_samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
-    guards_due_s: float = 0.0
+    guard_due_s: Mapping[str, float] = field(default_factory=dict)  # guard -> sample it then
+    guards_due_s: float = 0.0  # the soonest of them
+    unmeasured: tuple[str, str] | None = None  # guard and sentence: it cannot be measured
     no_answer_since_s: Mapping[str, float] = field(default_factory=dict)
     drift: tuple[Difference, ...] = ()
     drift_at: str = ""

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
 
 GUARD_HISTORY = 200
+LOOK_S = 10.0
+"""How often the fleet is looked at where no guard asks for more."""
+SOONEST_S = 0.2
 SETTLING_LOOKS = 3
 SETTLING_PAUSE_S = 1.0
 
@@ -90,7 +93,9 @@ def take_baseline(run: Executor) -> None:
     run.append(
         BaselineTaken(observation=seen.observation, baselines=baselines, unserved_pins=unserved)
     )
-    run.live = replace(run.live, guards_due_s=run.now_s() + _interval(plan.guards))
+    due_s = {guard.name: run.now_s() + guard.interval_s for guard in plan.guards}
+    soonest_s = min(due_s.values(), default=run.now_s() + LOOK_S)
+    run.live = replace(run.live, guard_due_s=due_s, guards_due_s=soonest_s)
     for guard in plan.guards:
         once = replace(guard, failure_limit=0)
         judged = watch(once, (samples[guard.name],), run.now_s(), _baseline(run, guard.name), 0.0)
@@ -107,9 +112,7 @@ def watch_fleet(run: Executor) -> None:
     now_s = run.now_s()
     operation = next_operation(run.state)
     run.live = replace(
-        run.live,
-        guards_due_s=now_s + _interval(plan.guards),
-        checked_step=operation.step if operation else run.live.checked_step,
+        run.live, checked_step=operation.step if operation else run.live.checked_step
     )
     seen = observe_fleet(run.shell.readers, now_s)
     if run.state.rollback is None:
@@ -134,6 +137,10 @@ def _watch_guards(
     )
     breached: GuardBreached | None = None
     for guard in guards:
+        if run.live.guard_due_s.get(guard.name, 0.0) > context.now_s:
+            continue  # each guard at its own interval: a streak must not fill faster than planned
+        due_s = {**run.live.guard_due_s, guard.name: context.now_s + guard.interval_s}
+        run.live = replace(run.live, guard_due_s=due_s)
         taken = _sample(run, guard.source, context, fleet)
         samples = (*run.live.guard_samples.get(guard.name, ()), taken)[-GUARD_HISTORY:]
         run.live = replace(run.live, guard_samples={**run.live.guard_samples, guard.name: samples})
@@ -142,6 +149,11 @@ def _watch_guards(
         run.progress(f"guard/{guard.name}", judged.sentence)
         if judged.verdict is Verdict.FAIL and breached is None:
             breached = GuardBreached(guard=f"guard/{guard.name}", sentence=judged.sentence)
+        if judged.verdict is Verdict.INCONCLUSIVE:
+            unmeasured = (f"guard/{guard.name}", judged.sentence)
+            run.live = replace(run.live, unmeasured=unmeasured)
+    soonest_s = min(run.live.guard_due_s.values(), default=context.now_s + LOOK_S)
+    run.live = replace(run.live, guards_due_s=max(soonest_s, context.now_s + SOONEST_S))
     return breached
 
 
@@ -186,10 +198,6 @@ def _out_of_rotation(run: Executor) -> tuple[str, ...]:
 def _baseline(run: Executor, name: str) -> Baseline | None:
     taken = run.state.baseline.baselines if run.state.baseline else ()
     return next((item for item in taken if item.name == name), None)
-
-
-def _interval(guards: tuple[GuardSpec, ...]) -> float:
-    return min((guard.interval_s for guard in guards), default=10.0)
 
 
 def _watch_silence(run: Executor, seen: Seen) -> None:
