@@ -220,15 +220,17 @@ def read_people(run: Executor) -> None:
     held = run.state.hold
     if held is None or run.state.started is None or run.state.rollback:
         return
+    attempt = run.state.attempt(held.operation)
     for said in records:
-        if said.operation == held.operation and said.attempt == run.state.attempt(held.operation):
+        if said.operation == held.operation and said.attempt == attempt:
             _take_in(run, held, said)
-            return
+            if run.state.hold is None:
+                return
     _approval_late(run, held)
 
 
 def _take_in(run: Executor, held: RolloutHeld, said: PersonRecord) -> None:
-    """An approval counts only while plan digest and fingerprint are the same."""
+    """An approval counts only while plan digest and fingerprint are the same; a void one hides none."""
     assert run.state.started is not None
     if said.digest != run.state.started.digest:
         return

@@ -216,6 +216,9 @@ def _evolve_operation(
         case OperationReapplied():
             after = replace(_found(state, event.operation), reapplied=event.n)
         case OperationCompleted():
+            # What this rollout has changed since is no longer what the person accepted.
+            changed = {k: v for k, v in event.facts.items() if k in state.accepted}
+            state = replace(state, accepted={**state.accepted, **changed})
             after = replace(
                 _found(state, event.operation),
                 standing=Standing.COMPLETED,
@@ -224,6 +227,7 @@ def _evolve_operation(
                 reason=event.sentence,
             )
         case OperationFailed():
+            state = replace(state, hold=_unless_at(state, event.operation))
             after = replace(
                 _found(state, event.operation),
                 standing=Standing.FAILED,
