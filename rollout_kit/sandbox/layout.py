@@ -19,6 +19,11 @@ TICK_S = 1
 LEASE_S = 5
 LONGEST_RUN_S = 8
 
+OPEN_RUNS_AT_MOST = 12
+"""The load keeps three to six runs open; a build that ends none has twelve after four seconds."""
+NEW_FAILURES_AT_MOST = 10
+"""The load fails a run every 45 seconds, by design."""
+
 TOKENS = ("DW_WORKER_TOKEN", "DW_OPERATOR_TOKEN", "DW_ADMIN_TOKEN")
 
 
@@ -122,4 +127,6 @@ class SandboxInfo:
             "workflows_queue": QUEUES[0],
             "activities_queue": QUEUES[1],
             "fleet": str(self.fleet_file),
+            "open_runs_at_most": str(OPEN_RUNS_AT_MOST),
+            "new_failures_at_most": str(NEW_FAILURES_AT_MOST),
         }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.process import processes, roles
+from rollout_kit.drivers.process import launcher, processes, roles
 from rollout_kit.drivers.process.driver import ProcessDriver
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.errors import Refused, Unavailable
@@ -199,6 +199,16 @@ def test_a_command_sees_the_environment_of_whoever_applies(driver: ProcessDriver
     driver.begin("key", RunCommand(argv=argv, environment={"MINE": "yes"}))
     assert finish(driver, "key") is JobState.SUCCEEDED
     assert driver.work("key").output == "a- yes\n"
+
+
+def test_what_a_command_prints_of_a_secret_is_shown_as_its_reference(
+    driver: ProcessDriver,
+) -> None:
+    script = "import os, sys; print(os.environ['FLEET_TOKEN']); sys.exit(os.environ['FLEET_TOKEN'])"
+    driver.begin("key", RunCommand(argv=(sys.executable, "-S", "-c", script)))
+    assert finish(driver, "key") is JobState.FAILED
+    status = driver.work("key")
+    assert (status.output, status.detail) == ("${env:FLEET_TOKEN}\n", "${env:FLEET_TOKEN}")
 
 
 def test_a_program_that_does_not_exist_is_a_failure_with_its_name(driver: ProcessDriver) -> None:
@@ -403,6 +413,33 @@ def test_a_role_is_taken_while_a_child_of_the_dead_process_holds_on_and_that_chi
     assert len(driver.node_processes("api-1")) == 1
     new = start_node(driver, "replace", "server:2")
     assert [process.pid for process in driver.node_processes("api-1")] == [new]
+
+
+def test_a_late_launcher_that_is_no_longer_wanted_does_not_start_its_program(
+    driver: ProcessDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_TOKEN", "a-secret-value")
+    pid = start_node(driver, "first", "server:1")
+    stale = driver.state.desired("node/api-1")
+    assert stale is not None
+    late = stale["places"][0]["launch"]
+    assert late is not None
+    wanted = str(driver.state.resource("node/api-1"))
+    assert launcher.outcome(launcher.fork(late, wanted, None)[1]) == launcher.TAKEN
+    driver.begin("stop", SetScheduler(spec=None))  # another resource: nothing changes for the node
+    assert [process.pid for process in driver.node_processes("api-1")] == [pid]
+    new = start_node(driver, "second", "server:2")
+    os.kill(new, signal.SIGKILL)
+    assert eventually(lambda: not driver.node_processes("api-1"))
+    assert launcher.outcome(launcher.fork(late, wanted, None)[1]) == launcher.SUPERSEDED
+    assert driver.node_processes("api-1") == ()
+
+
+def test_without_proc_the_start_time_comes_from_ps() -> None:
+    mine = processes._started_by_ps(os.getpid())
+    assert mine
+    assert mine == processes._started_by_ps(os.getpid())
+    assert processes._started_by_ps(2**22 + 1) is None
 
 
 def test_a_pid_that_was_given_to_somebody_else_is_left_alone(driver: ProcessDriver) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rollout_kit.drivers.process import announcing, roles
 from rollout_kit.drivers.process.fleet import Fleet
 from rollout_kit.drivers.process.fleet_file import read_fleet
+from rollout_kit.drivers.process.masking import Mask
 from rollout_kit.drivers.process.rendering import (
     Renderer,
     cohort_resource,
@@ -68,6 +69,7 @@ class ProcessDriver:
         self.fleet: Fleet = read_fleet(fleet_path)
         self.state = StateFolder(self.fleet.state)
         self._render = Renderer(self.fleet, self.state)
+        self._mask = Mask(self.fleet, environment)
         self._work = Work(self.state, environment, self.fleet.grace_s)
 
     def answers(self) -> frozenset[Answers]:
@@ -137,7 +139,8 @@ class ProcessDriver:
         return image in self.fleet.images
 
     def work(self, key: str) -> JobStatus:
-        return self.state.status(key)
+        """Its output with references in the place of what the fleet file keeps secret."""
+        return self._mask.status(self.state.status(key))
 
     def announce(self, changes: tuple[tuple[str, InfraChange], ...]) -> tuple[Announcement, ...]:
         return announcing.announce(changes, self)
@@ -235,7 +238,7 @@ class ProcessDriver:
 
     def _settled(self, desired: Desired) -> bool:
         """Whether the last change is under way or done, or what runs is what it wanted anyway."""
-        state = self.work(desired["key"]).state
+        state = self.state.status(desired["key"]).state
         if state in UNDER_WAY or state is JobState.SUCCEEDED:
             return True
         for place in desired["places"]:

@@ -139,7 +139,12 @@ def cohort_role(cohort: CohortRef, number: int) -> str:
 
 def references(launch: Launch) -> tuple[str, ...]:
     """The environment variables that its environment refers to."""
-    found = [name for text in launch["environment"].values() for name in _REFERENCE.findall(text)]
+    return names_in(launch["environment"])
+
+
+def names_in(environment: Environment) -> tuple[str, ...]:
+    """The names in all its `${env:NAME}` references."""
+    found = [name for text in environment.values() for name in _REFERENCE.findall(text)]
     return tuple(dict.fromkeys(found))
 
 
