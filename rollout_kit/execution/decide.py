@@ -141,7 +141,7 @@ def _go_on(state: RolloutState, live: Live, now_s: float) -> Decision:
     operation = next_operation(state)
     if operation is None:
         return Finish(outcome=Outcome.SUCCEEDED, sentence="every operation is done")
-    asked = _asked(live)
+    asked = _asked(state, live)
     if asked and open_group(state) is None:
         return asked
     if state.baseline is None:
@@ -192,13 +192,14 @@ def in_flight(state: RolloutState, first: Operation) -> tuple[Operation, ...]:
     )
 
 
-def _asked(live: Live) -> Hold | Finish | None:
+def _asked(state: RolloutState, live: Live) -> Hold | Finish | None:
+    """What a person asked for. Such a record's `attempt` is the number of records it was said after."""
     for said in live.people:
         if said.said is PersonSaid.ABORT:
             return Finish(
                 outcome=Outcome.ABORTED, sentence=f"aborted by {said.actor}: {said.because}"
             )
-        if said.said is PersonSaid.HOLD:
+        if said.said is PersonSaid.HOLD and said.attempt > state.asked_to_hold_at:
             return Hold(
                 held=RolloutHeld(
                     kind=HoldKind.REQUEST, operation="", reason=f"{said.actor}: {said.because}"
@@ -270,7 +271,7 @@ def _drifted(state: RolloutState, live: Live) -> Decision:
 
 def _held(state: RolloutState, live: Live, now_s: float) -> Decision:
     assert state.hold is not None
-    asked = _asked(live)
+    asked = _asked(state, live)
     if isinstance(asked, Finish):
         return asked
     if live.wait_for_people and state.hold.kind in (HoldKind.APPROVAL, HoldKind.PERSON):

@@ -18,6 +18,7 @@ from rollout_kit.model.events import (
     GroupUndone,
     GroupUndoStarted,
     GuardBreached,
+    HoldKind,
     HoldReleased,
     OperationAwaited,
     OperationCompleted,
@@ -80,6 +81,7 @@ class RolloutState:
     accepted: Facts = field(default_factory=dict)
     breach: GuardBreached | None = None
     hold: RolloutHeld | None = None
+    asked_to_hold_at: int = 0  # records there were when a person's request was last met
     held_at: datetime | None = None  # wall clock of the hold: approvals are bounded by it
     group_undo: GroupUndoStarted | None = None
     group_undone: bool = False
@@ -118,6 +120,8 @@ def evolve(state: RolloutState, record: Record) -> RolloutState:
     state = replace(state, attended_s=record.attended_s, records=state.records + 1)
     if isinstance(record.event, RolloutHeld):
         state = replace(state, held_at=record.at)
+        if record.event.kind is HoldKind.REQUEST:
+            state = replace(state, asked_to_hold_at=state.records)
     match record.event:
         case RolloutStarted() as event:
             return replace(state, started=event)

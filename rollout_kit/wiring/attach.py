@@ -11,13 +11,17 @@ from rollout_kit.execution.executor import End, Executor, Shell
 from rollout_kit.execution.rollback import irreversible, residue
 from rollout_kit.journal import lock as locks
 from rollout_kit.journal.file_journal import FileJournal, load
-from rollout_kit.journal.owner import Owner, this_process
+from rollout_kit.journal.owner import this_process
 from rollout_kit.journal.store import RolloutEntry
 from rollout_kit.model.events import Attached, Event, Record, RolloutStarted
-from rollout_kit.model.state import RolloutState
+from rollout_kit.model.state import RolloutState, Standing, fold
+from rollout_kit.ports.errors import OutsideError
+from rollout_kit.ports.infra import JobState
 from rollout_kit.ports.journal import JournalLost
 from rollout_kit.wiring.outside import Outside, connect
 from rollout_kit.wiring.result import ENDINGS, Ending, Result, Surroundings
+
+AT_WORK = (JobState.QUEUED, JobState.RUNNING)
 
 
 def attach(
@@ -121,7 +125,20 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
         )
     finally:
         journal.close()
-        lock.release()
+        if _child_lives(journal, outside):
+            lock.abandon()  # it would work beside whoever came next
+        else:
+            lock.release()
+
+
+def _child_lives(journal: FileJournal, outside: Outside) -> bool:
+    """Whether work begun under one of our intents still runs."""
+    try:
+        state = fold(journal.read())
+        begun = [f for f in state.operations.values() if f.standing is Standing.INTENDED]
+        return any(outside.readers.infra.work(f.key).state in AT_WORK for f in begun)
+    except (JournalLost, OutsideError):
+        return False
 
 
 def _cannot_roll_back(state: RolloutState) -> Result | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import signal
-import threading
 import time
 from datetime import UTC, datetime
 from types import FrameType
@@ -15,8 +17,15 @@ class SystemClock:
     """Wall clock, a monotonic one that runs through suspend, and a sleep that a signal ends."""
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
+        # A pipe, not an Event: a handler that takes the lock its own thread is waiting with, never returns.
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
         self.signal: str | None = None
+
+    def __del__(self) -> None:
+        for descriptor in (self._wake_read, self._wake_write):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -26,15 +35,17 @@ class SystemClock:
         return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
     def sleep(self, seconds: float) -> None:
-        self._stop.wait(max(0.0, seconds))
+        if self.signal is None:
+            select.select([self._wake_read], [], [], max(0.0, seconds))
 
     def interrupted(self) -> bool:
-        return self._stop.is_set()
+        return self.signal is not None
 
     def interrupt(self, name: str) -> None:
         """Ask everything that waits on this clock to stop."""
         self.signal = self.signal or name
-        self._stop.set()
+        with contextlib.suppress(OSError):
+            os.write(self._wake_write, b"!")
 
     def listen(self) -> None:
         """Take SIGINT, SIGTERM and SIGHUP as a wish to stop; journal appends are never abandoned."""
