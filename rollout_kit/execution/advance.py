@@ -36,6 +36,7 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.state import Standing
 from rollout_kit.operations.api import Context, OperationKind, Seen
 from rollout_kit.operations.registry import KINDS
+from rollout_kit.operations.work import work_lost
 from rollout_kit.ports.errors import Conflict, InFlight, NotYet, OutsideError, Unavailable
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def key_of(run: Executor, op: Operation) -> str:
 
 def _look(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
     """An intent stands: find out whether the effect is there, and send it again if it is not."""
-    doubtful = op.id in run.live.in_doubt or op.id in run.live.resend
+    doubtful = op.id in run.live.in_doubt or op.id in run.live.resend or work_lost(op, seen.situation)
     if doubtful:
         change = kind.preview(op, seen.observation, seen.situation)
         if change.kind is ChangeKind.UPDATE:
@@ -245,7 +246,7 @@ def _send(run: Executor, op: Operation, key: str) -> None:
     except NotYet as error:
         run.live = replace(run.live, resend=run.live.resend | {op.id})
         run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
-        _time_out(run, op, error.message)
+        _time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
     except Conflict as error:
         _hold(run, op, HoldKind.PERSON, error.message, error.hint)
     except OutsideError as error:
@@ -309,12 +310,13 @@ def _await(run: Executor, op: Operation) -> None:
 def _wait(run: Executor, op: Operation, waiting: Waiting) -> None:
     """Look first, time out second: only what still waits after a fresh look may time out."""
     _await(run, op)
-    if _time_out(run, op, waiting.progress):
+    if _time_out(run, op, waiting):
         return
     run.live = run.live.wait(op.id, run.now_s() + waiting.retry_after_s, waiting.progress)
 
 
-def _time_out(run: Executor, op: Operation, progress: str) -> bool:
+def _time_out(run: Executor, op: Operation, waiting: Waiting) -> bool:
+    """Whether its time is up. *Cannot measure* is not *measured bad*: that holds, and fails nothing."""
     found = run.state.operations[op.id]
     attended = run.live.attended_s(run.now_s())
     waited = attended - found.since_attended_s
@@ -336,10 +338,14 @@ def _time_out(run: Executor, op: Operation, progress: str) -> bool:
         if late_step
         else f"within {op.within_s:g} s"
     )
-    reason = f"not done after {waited:.1f} s ({limit}); last seen: {progress}"
+    reason = f"not done after {waited:.1f} s ({limit}); last seen: {waiting.progress}"
     if op.id.startswith("undo/"):
         run.append(UndoSkipped(operation=op.id, reason=reason))
+    elif waiting.unmeasured:
+        hint = "nothing bad was measured: `resume` looks anew, `rollback` puts everything back"
+        _hold(run, op, HoldKind.INCONCLUSIVE, reason, hint)
     else:
+        _decided(run, op, Verdict.FAIL, reason)
         run.append(OperationFailed(operation=op.id, reason=reason))
     return True
 

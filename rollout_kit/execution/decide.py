@@ -8,6 +8,7 @@ from typing import TypeAlias
 from rollout_kit.execution import rollback
 from rollout_kit.execution.drift import open_group
 from rollout_kit.execution.live import Live
+from rollout_kit.execution.skew_window import SKEW_WINDOW
 from rollout_kit.model.events import GroupUndoStarted, HoldKind, Outcome, RolloutHeld
 from rollout_kit.model.operation import OnFailure, Operation
 from rollout_kit.model.state import OperationState, RolloutState, Standing
@@ -148,6 +149,13 @@ def _go_on(state: RolloutState, live: Live, now_s: float) -> Decision:
         return TakeBaseline()
     if live.silent and open_group(state) is None:
         return _silent(live, operation)
+    if live.skew and open_group(state) is None:
+        hint = "`resume` allows the window once more; `rollback` puts everything back"
+        return Hold(
+            held=RolloutHeld(
+                kind=HoldKind.SKEW, operation=SKEW_WINDOW, reason=live.skew, hint=hint
+            )
+        )
     if now_s >= live.guards_due_s or live.checked_step != operation.step:
         return WatchFleet()
     due_s, soonest = min(

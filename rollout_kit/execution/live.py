@@ -33,6 +33,7 @@ class Live:
     drift: tuple[Difference, ...] = ()
     drift_at: str = ""
     silent: tuple[str, ...] = ()  # facts that gave no answer for too long
+    skew: str = ""  # why the skew window is over its limit
     checked_step: str = ""
     people: tuple[PersonRecord, ...] = ()
     wait_for_people: bool = False

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from rollout_kit.execution import drift, rollback
+from rollout_kit.execution import drift, rollback, skew_window
 from rollout_kit.execution.decide import next_operation
 from rollout_kit.execution.observe import observe_fleet
 from rollout_kit.gates.evaluate import watch
@@ -120,6 +120,8 @@ def watch_fleet(run: Executor) -> None:
         where = operation.id if operation else ""
         run.live = replace(run.live, drift=found, drift_at=where)
         _watch_silence(run, seen)
+        over = skew_window.exceeded(run.state, seen.facts, run.live.attended_s(now_s))
+        run.live = replace(run.live, skew=over)
     breached = _watch_guards(run, plan.guards, seen)
     if breached and run.state.rollback is None:
         run.append(breached)

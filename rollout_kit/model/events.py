@@ -128,6 +128,7 @@ class HoldKind(StrEnum):
     REQUEST = "request"  # a person asked for it
     CAPABILITY = "capability"
     NO_ANSWER = "no-answer"
+    SKEW = "skew"  # two versions live side by side for longer than the plan allows
     REFUSED = "refused"  # an update would leave its announced radius
 
 

@@ -112,10 +112,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Not yet; look again after `retry_after_s`."""
+    """Not yet; look again after `retry_after_s`.
+
+    `unmeasured`: nothing bad was seen, it could not be measured: its time running out holds.
+    """
 
     retry_after_s: float
     progress: str
+    unmeasured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,11 @@ class AwaitCohort(Check):
                 hint="add a `smoke` stage to the canary; or look at the workers and approve this",
             )
         progress = f"{args.cohort.label} is started ({count}) and has not been seen working yet"
-        return Waiting(retry_after_s=pace(ctx), progress=progress)
+        return Waiting(
+            retry_after_s=pace(ctx),
+            progress=progress,
+            unmeasured=idle(seen.situation, args.cohort),
+        )
 
 
 def _idle_for_long(args: AwaitCohortArguments, history: Sequence[Seen], ctx: Context) -> bool:

@@ -96,7 +96,11 @@ def _verification(
                 " which judges it anew, or `rollback`",
             )
         case _:
-            return Waiting(retry_after_s=_next(gate, samples, ctx), progress=judged.sentence)
+            return Waiting(
+                retry_after_s=_next(gate, samples, ctx),
+                progress=judged.sentence,
+                unmeasured=judged.breaches == 0,
+            )
 
 
 def _next(gate: GateSpec, samples: Sequence[Sample], ctx: Context) -> float:
