@@ -23,7 +23,7 @@ STATES = {
     **state_idle.STATES,
 }
 
-# Series of samples, each with a test of its own in test_timelines.
+# Series of samples, each with a test of its own in test_timelines or test_processes.
 TIMELINES = (
     "build-ids/timeline-sdk-0.4.106-heartbeats",
     "drain/concurrent-first-drain",

@@ -31,8 +31,10 @@ from tests.contract.recordings.state_raw import (
     FINGERPRINTED,
     GO,
     JOINED_LATER,
+    ODD_NAMES,
     SILENT,
     UNVERSIONED,
+    odd,
 )
 
 # One run on a queue that nobody serves; a drained worker that takes and finishes work.
@@ -115,18 +117,7 @@ PROOF_DONE = replace(
 
 # Every worker row that the evening left behind until 20:49:32.
 BY_THEN_STALE = [JOINED_LATER, replace(DRAINED, draining=False), FINGERPRINTED, GO, UNVERSIONED]
-ODD_QUEUES = [
-    bare(f"qn-{name}", queue, "b1", seen=seen)
-    for name, queue, seen in (
-        ("dot", "a.b", "20:49:32"),
-        ("dotdot", "..", "20:49:32"),
-        ("percent", "a%b", "20:49:32"),
-        ("slash", "a/b", "20:49:31"),
-        ("unicode", "größe", "20:49:31"),
-        ("colon", "a:b", "20:49:31"),
-        ("space", "a b", "20:49:31"),
-    )
-]
+ODD_QUEUES = [row for name, where in ODD_NAMES.items() for row in odd(name, *where).rows]
 POLLERS = [
     worker(f"lp-{name}", "lp", fingerprints={"napper": NAPPER}, seen=seen)
     for name, seen in (

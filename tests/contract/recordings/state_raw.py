@@ -50,9 +50,20 @@ TRIMMED = Given(
 SPACED = bare("sp", "trimq", "b9", seen="20:49:32", draining=True)
 
 
-def odd(worker_id: str, queue: str, seen: str = "20:49:32") -> Given:
+ODD_NAMES = {
+    "slash": ("a/b", "20:49:31"),
+    "space": ("a b", "20:49:31"),
+    "colon": ("a:b", "20:49:31"),
+    "unicode": ("größe", "20:49:31"),
+    "dot": ("a.b", "20:49:32"),
+    "percent": ("a%b", "20:49:32"),
+    "dotdot": ("..", "20:49:32"),
+}
+
+
+def odd(name: str, queue: str, seen: str) -> Given:
     """A queue with an odd name and one worker."""
-    return Given(rows=[bare(worker_id, queue, "b1", seen=seen)])
+    return Given(rows=[bare(f"qn-{name}", queue, "b1", seen=seen)])
 
 
 DELETED = worker("del-w1", "delq", "b-del", seen="20:51:40")
@@ -102,10 +113,7 @@ STATES = {
     "build-ids/after-delete-of-live-sdk-worker": NOBODY,
     "build-ids/trimq": TRIMMED,
     "build-ids/trimq-2": TRIMMED.plus(SPACED),
-    "build-ids/queue-name-slash": odd("qn-slash", "a/b", "20:49:31"),
-    "build-ids/queue-name-unicode": odd("qn-unicode", "größe", "20:49:31"),
-    "build-ids/queue-name-percent": odd("qn-percent", "a%b"),
-    "build-ids/queue-name-dotdot": odd("qn-dotdot", ".."),
+    **{f"build-ids/queue-name-{name}": odd(name, *where) for name, where in ODD_NAMES.items()},
     "resume/ok-first": TWO_DRAINING,
     "resume/ok-repeat": TAKEN_BACK,
     "resume/ok-null-build": TAKEN_BACK.plus(rollout("raw", None, "20:29:53")),
