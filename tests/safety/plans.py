@@ -52,7 +52,7 @@ def worker(queue: str, *, replicas: int = 1, more: str = "") -> str:
     )
 
 
-def text(  # noqa: PLR0913 - a plan has many sections
+def text(
     world: World,
     *steps: str,
     server: str | None = None,
