@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,6 +30,9 @@ from rollout_kit.ports.infra import (
     SetScheduler,
 )
 from tests.drivers.conftest import eventually
+
+if TYPE_CHECKING:
+    from rollout_kit.drivers.process.records import Launch
 
 pytestmark = pytest.mark.processes
 
@@ -425,14 +429,23 @@ def test_a_late_launcher_that_is_no_longer_wanted_does_not_start_its_program(
     late = stale["places"][0]["launch"]
     assert late is not None
     wanted = str(driver.state.resource("node/api-1"))
-    assert launcher.outcome(launcher.fork(late, wanted, None)[1]) == launcher.TAKEN
+    assert _launched(late, wanted) == launcher.TAKEN
     driver.begin("stop", SetScheduler(spec=None))  # another resource: nothing changes for the node
     assert [process.pid for process in driver.node_processes("api-1")] == [pid]
     new = start_node(driver, "second", "server:2")
     os.kill(new, signal.SIGKILL)
     assert eventually(lambda: not driver.node_processes("api-1"))
-    assert launcher.outcome(launcher.fork(late, wanted, None)[1]) == launcher.SUPERSEDED
+    assert _launched(late, wanted) == launcher.SUPERSEDED
     assert driver.node_processes("api-1") == ()
+
+
+def _launched(launch: Launch, wanted: str) -> str:
+    """What a launcher says that does not get to start its program."""
+    pid, pipe = launcher.fork(launch, wanted, None)
+    said = launcher.outcome(pipe)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return said
 
 
 def test_without_proc_the_start_time_comes_from_ps() -> None:
