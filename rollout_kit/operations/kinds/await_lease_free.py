@@ -60,6 +60,8 @@ class AwaitLeaseFree(Check):
                     reason=f"frozen: drained with {frozen.text} pinned to it",
                 )
         held = leases_held(seen, args.rules, args.cohort)
+        if held and freezing(op, ctx) and not refused:
+            return Done(sentence=f"not waited for, stopping is the drain here: {held}")
         if held:
             return Waiting(retry_after_s=pace(ctx), progress=held)
         missing_s = _unproved_s(args, history) if refused else 0.0

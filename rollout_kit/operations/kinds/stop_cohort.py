@@ -32,6 +32,7 @@ from rollout_kit.operations.departure import (
 )
 from rollout_kit.operations.liveness import DRAINING
 from rollout_kit.operations.pace import pace
+from rollout_kit.operations.pins import refused_polls
 from rollout_kit.operations.queues import read_leaving
 from rollout_kit.operations.starts import known, why_no_successor
 from rollout_kit.operations.work import read_work, unfinished, work_lost
@@ -159,7 +160,8 @@ def _not_ready(op: Operation, args: LeavingArguments, seen: Seen, ctx: Context) 
     if lost:
         return left_to_nobody(lost)
     held = leases_held(seen, args.rules, cohort)
-    if held:
+    stopping_drains = freezing(op, ctx) and not refused_polls(seen.observation, cohort)
+    if held and not stopping_drains:
         return held
     if freezing(op, ctx) or args.pinned_runs is PinnedRuns.STRAND:
         return ""
