@@ -51,7 +51,10 @@ def fleet_text(info: SandboxInfo, *, rate_hz: float) -> str:
         "scheduler": {
             "argv": [*_emulator("scheduler"), "{image}", *_DATABASE, "--tick", str(TICK_S)],
             "image": info.versions.server_image(info.versions.server_from),
-            "environment": _server_environment(info),
+            "environment": {
+                **_server_environment(info),
+                "SCHEDULER_TICK_SECONDS": f"{TICK_S:g}",
+            },
             **_marker(info),
         },
         "maintenance": {

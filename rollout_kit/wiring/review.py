@@ -33,6 +33,7 @@ def review(
         OutsideError: nothing answers at all.
         BadPolicy: a pack has errors; all of them at once.
     """
+    readers.engine.queues(document.target.namespace)  # a wrong token or address has its own exit code
     found = preview(document, readers, clock.monotonic_s())
     if found.execution_plan is None:
         return found
