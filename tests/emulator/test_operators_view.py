@@ -203,3 +203,30 @@ def test_a_repair_scans_at_most_twenty_five_fairly_over_its_scopes_section_5_6(
         "small": 1,
     }
     assert found["scan_pressure"] is True
+
+
+def test_clients_read_a_result_from_the_pages_of_a_history(either: Cluster) -> None:
+    node = either.node(marker="b1")
+    node.join("w1", "b1")
+    node.start("o-1", build_id="b1")
+    result = {"codec": "avro", "blob": "AAA="}
+    node.complete(node.poll("w1"), {"type": "complete_workflow", "result": result})
+    path = f"/api/workflows/o-1/runs/{node.get('/api/workflows/o-1').json['run_id']}/history"
+    whole = node.get(path).json
+    assert whole["next_page_token"] is None
+    assert (whole["events"][-1]["event_type"], whole["events"][-1]["payload"]["output"]) == (
+        "WorkflowCompleted",
+        result,
+    )
+    first = node.get(f"{path}?page_size=2").json
+    rest = node.get(f"{path}?page_size=2&next_page_token={first['next_page_token']}").json
+    assert first["events"] + rest["events"] == whole["events"]
+
+
+def test_a_terminated_run_says_so_in_its_history(either: Cluster) -> None:
+    node = either.node()
+    node.start("o-1")
+    node.post("/api/workflows/o-1/terminate", {"reason": "enough"})
+    path = f"/api/workflows/o-1/runs/{node.get('/api/workflows/o-1').json['run_id']}/history"
+    last = node.get(path).json["events"][-1]
+    assert (last["event_type"], last["payload"]["reason"]) == ("WorkflowTerminated", "enough")

@@ -183,7 +183,7 @@ def _start_child(rows: Rows, run: Run, command: Command, now_us: int, created: l
 def _complete(rows: Rows, run: Run, command: Command, now_us: int, created: list[str]) -> Run:
     del created
     result = _mapping(command.get("result"))
-    payload = {"result": result, "payload_codec": _codec(result, run)}
+    payload = {"output": result, "result": result, "payload_codec": _codec(result, run)}
     run = history.append(rows, run, "WorkflowCompleted", payload, now_us)
     run = runs.close(rows, replace(run, output=result), "completed", now_us)
     child_closed(rows, run, now_us)
@@ -193,7 +193,11 @@ def _complete(rows: Rows, run: Run, command: Command, now_us: int, created: list
 def _fail(rows: Rows, run: Run, command: Command, now_us: int, created: list[str]) -> Run:
     del created
     message = str(command.get("message", "workflow failed"))
-    payload = {"message": message, "exception_type": command.get("exception_type")}
+    payload = {
+        "message": message,
+        "exception_type": command.get("exception_type"),
+        "exception_class": command.get("exception_class") or command.get("exception_type"),
+    }
     run = history.append(rows, run, "WorkflowFailed", payload, now_us)
     delay_us = None
     if not command.get("non_retryable"):

@@ -51,9 +51,11 @@ def wire(event: Event) -> dict[str, object]:
     }
 
 
-def page(rows: Rows, run_id: str, after: int) -> tuple[list[dict[str, object]], str | None]:
+def page(
+    rows: Rows, run_id: str, after: int, size: int = PAGE_SIZE
+) -> tuple[list[dict[str, object]], str | None]:
     """The events that follow number `after`, and the token of the next page if there is one."""
     events = [event for event in rows.select(Event, run_id=run_id) if event.number > after]
-    shown = events[:PAGE_SIZE]
-    token = str(shown[-1].number) if len(events) > PAGE_SIZE else None
+    shown = events[:size]
+    token = str(shown[-1].number) if len(events) > size else None
     return [wire(event) for event in shown], token

@@ -1,123 +1,18 @@
-"""Workflows: start, describe, list, terminate, and the little more that a rollout looks at."""
+"""Workflows: describe, list, terminate, and the little more that a rollout looks at."""
 
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Mapping
 
 from rollout_kit.emulator.calls import Call, Handler, Route, invalid
-from rollout_kit.emulator.model import outcomes, payloads, repair, routing, runs, views
+from rollout_kit.emulator.model import history, outcomes, repair, runs, views
 from rollout_kit.emulator.model.records import Bucket, Run
-from rollout_kit.emulator.model.routing import QueueDraining
-from rollout_kit.emulator.model.runs import NewRun
+from rollout_kit.emulator.routes import starts
+from rollout_kit.emulator.routes.nesting import answer, nested
 from rollout_kit.emulator.store import Rows, new_id
-from rollout_kit.emulator.wire import Refusal, Response
+from rollout_kit.emulator.wire import Response
 
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_FORBIDDEN = ("request_id", "idempotency_key")
-_DUPLICATES = ("fail", "use-existing")
-
-
-def _start(call: Call) -> Response:
-    call.need_cache()
-    body = call.json
-    _validate(body)
-    workflow_type = str(body["workflow_type"])
-    queue = str(body.get("task_queue") or "default")
-    with call.write() as rows:
-        workflow_id = str(body.get("workflow_id") or new_id(rows, call.now_us))
-        existing = runs.current_run(rows, call.namespace, workflow_id)
-        if existing is not None:
-            return _duplicate(existing, body)
-        gate = routing.start_gate(rows, call.settings, call.namespace, queue, call.now_us)
-        if gate is not None:
-            raise _nested(409, "start", workflow_id, _queue_draining(gate, queue))
-        pin = routing.pin_for_start(
-            rows,
-            call.settings,
-            namespace=call.namespace,
-            task_queue=queue,
-            workflow_type=workflow_type,
-            explicit=_text(body.get("build_id")) or _text(body.get("compatibility")),
-            now_us=call.now_us,
-        )
-        codec, blob = _input(body.get("input"), call)
-        run = runs.start(
-            rows,
-            NewRun(
-                namespace=call.namespace,
-                workflow_id=workflow_id,
-                workflow_type=workflow_type,
-                task_queue=queue,
-                compatibility=pin,
-                codec=codec,
-                input_blob=blob,
-                business_key=_text(body.get("business_key")),
-                memo=_mapping(body.get("memo")),
-                search_attributes=_mapping(body.get("search_attributes")),
-                execution_timeout_s=_seconds(body.get("execution_timeout_seconds")),
-                run_timeout_s=_seconds(body.get("run_timeout_seconds")),
-            ),
-            call.now_us,
-        )
-    return _answer(201, "start", workflow_id, views.started(run, "started_new"))
-
-
-def _duplicate(existing: Run, body: Mapping[str, object]) -> Response:
-    """An id is taken for good; only an open run is handed out again, and only when asked."""
-    reuse = body.get("duplicate_policy") == "use-existing" and existing.bucket is Bucket.RUNNING
-    outcome = "returned_existing_active" if reuse else "rejected_duplicate"
-    shown = views.started(existing, outcome)
-    return _answer(200 if reuse else 409, "start", existing.workflow_id, shown)
-
-
-def _validate(body: Mapping[str, object]) -> None:
-    errors: dict[str, list[str]] = {}
-    if not body.get("workflow_type"):
-        errors["workflow_type"] = ["The workflow type field is required."]
-    for name in ("workflow_type", "task_queue", "workflow_id", "build_id", "compatibility"):
-        if not isinstance(body.get(name), str | None):
-            errors[name] = [f"The {name.replace('_', ' ')} field must be a string."]
-    named = body.get("workflow_id")
-    if isinstance(named, str) and not _ID.fullmatch(named):
-        errors["workflow_id"] = ["The workflow id field format is invalid."]
-    if body.get("duplicate_policy", "fail") not in _DUPLICATES:
-        errors["duplicate_policy"] = ["The selected duplicate policy is invalid."]
-    for name in _FORBIDDEN:
-        if name in body:
-            errors[name] = [f"The {name.replace('_', ' ')} field is prohibited."]
-    if errors:
-        refusal = invalid(errors)
-        content = refusal.response.body
-        workflow_id = named if isinstance(named, str) else None
-        raise _nested(422, "start", workflow_id, content if isinstance(content, dict) else {})
-
-
-def _input(value: object, call: Call) -> tuple[str, str]:
-    """Codec and blob of the arguments, whether they come as an envelope or as a plain list."""
-    if isinstance(value, dict) and "blob" in value:
-        return str(value.get("codec") or payloads.CODEC), str(value["blob"])
-    made = payloads.envelope(value if value is not None else [], call.settings.generation)
-    return str(made["codec"]), str(made["blob"])
-
-
-def _queue_draining(gate: QueueDraining, queue: str) -> dict[str, object]:
-    return {
-        "message": f"Task queue [{queue}] is draining and takes no new workflows.",
-        "reason": "task_queue_draining",
-        "outcome": "rejected_task_queue_draining",
-        "command_status": "rejected",
-        "command_source": "control_plane",
-        "rejection_reason": "task_queue_draining",
-        "task_queue": queue,
-        "routing_status": "draining",
-        "drain_intent": "draining",
-        "active_worker_count": gate.active,
-        "draining_worker_count": gate.draining,
-        "stale_worker_count": gate.stale,
-        "draining_build_ids": list(gate.draining_build_ids),
-    }
+_HISTORY_PAGE = 1000
 
 
 def _list(call: Call) -> Response:
@@ -145,7 +40,7 @@ def _list(call: Call) -> Response:
         "workflow_count": len(page),
         "next_page_token": token,
     }
-    return _answer(200, "list", None, body)
+    return answer(200, "list", None, body)
 
 
 def _offset_of(token: str | None) -> int:
@@ -162,7 +57,7 @@ def _describe(call: Call) -> Response:
     with call.read() as rows:
         run = _find(rows, call, "describe")
         count = len(runs.runs_of(rows, call.namespace, workflow_id))
-    return _answer(200, "describe", workflow_id, views.describe(run, count))
+    return answer(200, "describe", workflow_id, views.describe(run, count))
 
 
 def _runs(call: Call) -> Response:
@@ -172,10 +67,23 @@ def _runs(call: Call) -> Response:
         found = runs.runs_of(rows, call.namespace, workflow_id)
     shown = [views.describe(run, len(found)) for run in found]
     body: dict[str, object] = {"workflow_id": workflow_id, "run_count": len(found), "runs": shown}
-    return _answer(200, "list_runs", workflow_id, body)
+    return answer(200, "list_runs", workflow_id, body)
 
 
 def _history(call: Call) -> Response:
+    """What clients read a result from: the events themselves, page by page."""
+    query = call.request.query
+    after, size = query.get("next_page_token") or "0", query.get("page_size") or ""
+    limit = int(size) if size.isdigit() else history.PAGE_SIZE
+    with call.read() as rows:
+        run = _find(rows, call, "history")
+        start = int(after) if after.isdigit() else 0
+        events, token = history.page(rows, run.run_id, start, max(1, min(limit, _HISTORY_PAGE)))
+    facts = {"workflow_id": run.workflow_id, "run_id": run.run_id}
+    return Response(body=facts | {"events": events, "next_page_token": token})
+
+
+def _export(call: Call) -> Response:
     with call.read() as rows:
         run = _find(rows, call, "history")
         return Response(body=views.export(rows, run, call.now_us))
@@ -188,12 +96,14 @@ def _terminate(operation: str, status: str) -> Handler:
             run = _find(rows, call, operation)
             if run.bucket is not Bucket.RUNNING:
                 refused = _command(rows, call, run, "rejected", f"rejected_{operation}_closed")
-                raise _nested(409, operation, workflow_id, refused | {"reason": "run_closed"})
+                raise nested(409, operation, workflow_id, refused | {"reason": "run_closed"})
             shown = _command(rows, call, run, "accepted", status)
+            reason = _text(call.json.get("reason"))
+            event_type = f"Workflow{status.title()}"
+            run = history.append(rows, run, event_type, {"reason": reason}, call.now_us)
             closed = runs.close(rows, run, status, call.now_us)
             outcomes.child_closed(rows, closed, call.now_us)
-        reason = _text(call.json.get("reason"))
-        return _answer(200, operation, workflow_id, shown | {"reason": reason})
+        return answer(200, operation, workflow_id, shown | {"reason": reason})
 
     return handler
 
@@ -216,7 +126,7 @@ def _repair(call: Call) -> Response:
         run = _find(rows, call, "repair")
         body = _command(rows, call, run, "accepted", "repair_not_needed")
         repair.project_blocked(rows, call.settings, call.now_us, only=run)
-    return _answer(200, "repair", workflow_id, body)
+    return answer(200, "repair", workflow_id, body)
 
 
 def _command(rows: Rows, call: Call, run: Run, status: str, outcome: str) -> dict[str, object]:
@@ -246,33 +156,11 @@ def _find(rows: Rows, call: Call, operation: str) -> Run:
     reason = "run_not_found" if run_id else "instance_not_found"
     text = "Workflow run not found." if run_id else "Workflow not found."
     body = {"message": text, "reason": reason, "workflow_id": workflow_id}
-    raise _nested(404, operation, workflow_id, body)
-
-
-def _answer(
-    status: int, operation: str, workflow_id: str | None, body: dict[str, object]
-) -> Response:
-    nested = views.control_plane(operation, workflow_id, body)
-    return Response(status=status, body=body | {"control_plane": nested})
-
-
-def _nested(
-    status: int, operation: str, workflow_id: str | None, body: Mapping[str, object]
-) -> Refusal:
-    nested = views.control_plane(operation, workflow_id, body)
-    return Refusal(status, {**body, "control_plane": nested})
+    raise nested(404, operation, workflow_id, body)
 
 
 def _text(value: object) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
-
-
-def _mapping(value: object) -> Mapping[str, object] | None:
-    return value if isinstance(value, Mapping) else None
-
-
-def _seconds(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and value else None
 
 
 def _route(method: str, path: str, handler: Handler) -> Route:
@@ -280,13 +168,13 @@ def _route(method: str, path: str, handler: Handler) -> Route:
 
 
 ROUTES = (
-    _route("POST", "", _start),
+    _route("POST", "", starts.start),
     _route("GET", "", _list),
     _route("GET", "/{workflow}", _describe),
     _route("GET", "/{workflow}/runs", _runs),
     _route("GET", "/{workflow}/runs/{run}", _describe),
     _route("GET", "/{workflow}/runs/{run}/history", _history),
-    _route("GET", "/{workflow}/runs/{run}/history/export", _history),
+    _route("GET", "/{workflow}/runs/{run}/history/export", _export),
     _route("POST", "/{workflow}/terminate", _terminate("terminate", "terminated")),
     _route("POST", "/{workflow}/cancel", _terminate("cancel", "cancelled")),
     _route("POST", "/{workflow}/repair", _repair),
