@@ -1,0 +1,270 @@
+"""What others do to the fleet while a rollout runs: people, silence, late requests, skew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from rollout_kit.document.plan import PlanDocument
+from rollout_kit.emulator.model.settings import Generation
+from rollout_kit.model.events import HoldKind, Outcome, RollbackStarted
+from rollout_kit.model.state import RolloutState
+from rollout_kit.ports.approvals import PersonSaid
+from rollout_kit.ports.errors import Unavailable
+from rollout_kit.ports.infra import CohortSpec
+from rollout_kit.transport.messages import Request
+from tests.safety.people import resume, say
+from tests.safety.plans import (
+    SCHEDULER,
+    SCHEMA,
+    api,
+    canary,
+    drain,
+    held,
+    outcome,
+    read,
+    sentence,
+    small,
+)
+from tests.world.world import NEW, OLD, World, cohort
+
+BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
+PAUSE = "{id: watch, uses: pause, with: {for: 12s}}"
+
+
+def when(world: World, moment: Callable[[], bool], act: Callable[[], object]) -> None:
+    """Once, at the first half second at which `moment` is true."""
+    live = world.clock.live
+
+    def watch() -> None:
+        live()
+        if moment():
+            world.clock.live = live
+            act()
+
+    world.clock.live = watch
+
+
+def replaced(world: World, node: str) -> Callable[[], bool]:
+    return lambda: world.fleet.nodes[node].spec.image == "server:new"
+
+
+def back(world: World, node: str) -> Callable[[], bool]:
+    return lambda: replaced(world, node)() and world.fleet.nodes[node].attached
+
+
+# --- drift (rule 17) ------------------------------------------------------------------------------
+
+
+def detach_other(world: World) -> None:
+    world.fleet.nodes["api-2"].attached = False
+
+
+def drained_by_somebody(world: World) -> tuple[PlanDocument, RolloutState]:
+    document = read(world, SCHEMA, api(), PAUSE)
+    drained = {"build_id": OLD}
+    path = "/api/task-queues/orders/build-ids/drain"
+    when(world, back(world, "api-1"), lambda: world.control("POST", path, drained))
+    hold = held(*(found := world.apply(document)))
+    assert hold.kind is HoldKind.DRIFT
+    difference = hold.differences[0]
+    assert difference.fact == f"cohort/default/orders/{OLD}/drain_intent"
+    assert (difference.expected, difference.found) == ("active", "draining")
+    assert 'expected "active", found "draining"' in hold.reason
+    return document, found[1]
+
+
+@BOTH
+def test_a_drain_by_somebody_else_holds_until_it_is_accepted(generation: Generation) -> None:
+    world = small(generation, workers=1)
+    document, state = drained_by_somebody(world)
+    assert all(node.attached for node in world.fleet.nodes.values()), "no gap stays open"
+    again = held(*resume(world, document, state))
+    assert again.kind is HoldKind.DRIFT, "without --accept nothing has changed"
+    _, state = resume(world, document, state, accept=True)
+    assert outcome(state) is Outcome.SUCCEEDED
+
+
+@BOTH
+def test_drift_that_was_mended_by_hand_is_gone_at_the_next_look(generation: Generation) -> None:
+    world = small(generation)
+    document, state = drained_by_somebody(world)
+    world.control("POST", "/api/task-queues/orders/build-ids/resume", {"build_id": OLD})
+    _, state = resume(world, document, state)
+    assert outcome(state) is Outcome.SUCCEEDED
+
+
+def test_accepted_drift_is_not_held_against_what_the_rollout_changes_later() -> None:
+    """Somebody selects another build; that is accepted; then the plan selects its own."""
+    world = small(Generation.V2)
+    other = cohort("orders", "build-x")
+    world.fleet.start_cohort(other, CohortSpec(image="orders:old", replicas=1))
+    world.clock.sleep(3.0)
+    path = "/api/task-queues/orders/build-ids/promote"
+    document = read(world, SCHEMA, api(), canary("orders"), PAUSE)
+    when(world, back(world, "api-1"), lambda: world.control("POST", path, {"build_id": "build-x"}))
+    _, state = (found := world.apply(document))
+    assert held(*found).kind is HoldKind.DRIFT
+    _, state = resume(world, document, state, accept=True)
+    assert outcome(state) is Outcome.SUCCEEDED, state.hold
+    assert world.cohorts("orders")[NEW]["new_start_selected"] is True
+
+
+@BOTH
+def test_drift_in_an_open_group_closes_it_first(generation: Generation) -> None:
+    """The other node's image is changed while this one is out: its own undo runs, then it holds."""
+    world = small(generation)
+    document = read(world, SCHEMA, api())
+    spec = world.fleet.nodes["api-2"].spec
+    changed = replace(spec, environment={**spec.environment, "LOG_LEVEL": "debug"})
+    when(
+        world,
+        lambda: not world.fleet.nodes["api-1"].attached,
+        lambda: world.fleet.start_node("api-2", changed),
+    )
+    hold = held(*world.apply(document))
+    assert hold.kind is HoldKind.DRIFT
+    assert world.fleet.nodes["api-1"].attached
+    assert world.fleet.nodes["api-1"].spec.image == "server:old", "the group counts as not begun"
+
+
+@BOTH
+def test_in_a_rollback_drift_stops_only_the_undos_it_touches(generation: Generation) -> None:
+    world = small(generation)
+    document = read(world, SCHEMA, api(), SCHEDULER)
+    world.apply(document)
+    spec = world.fleet.nodes["api-1"].spec
+    theirs = replace(spec, image="server:hot")
+    world.images["server:hot"] = world.images["server:new"]
+    world.fleet.start_node("api-1", theirs)
+    world.clock.sleep(3.0)
+    _, state = world.apply(document, RollbackStarted(cause="asked", actor="me"))
+    assert outcome(state) is Outcome.ROLLBACK_INCOMPLETE
+    assert '"server:new"' in sentence(state)
+    assert '"server:hot"' in sentence(state)
+    images = {name: node.spec.image for name, node in world.fleet.nodes.items()}
+    assert images == {"api-1": "server:hot", "api-2": "server:old"}
+    assert world.fleet.scheduler is not None
+    assert world.fleet.scheduler.image == "server:old"
+    assert all(node.attached for node in world.fleet.nodes.values())
+
+
+# --- silence --------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_a_node_that_gives_no_answer_for_too_long_holds_and_is_no_drift(
+    generation: Generation,
+) -> None:
+    world = small(generation)
+    slow = "{id: watch, uses: pause, with: {for: 40s}}"
+    quiet = "  attached-ready: {off: 'what is silent is what this asks'}"
+    document = read(world, SCHEMA, api(), slow, target="no_answer_for: 5s", guards=quiet)
+    executor = world.executor(document)
+    when(world, lambda: "watch/bake" in executor.state.operations, lambda: mute(world, "api-2"))
+    hold = held(executor.run(), executor.state)
+    assert hold.kind is HoldKind.NO_ANSWER
+    assert "node/api-2/version" in hold.reason
+    world.before_request = lambda _: None
+    _, state = resume(world, document, executor.state)
+    assert outcome(state) is Outcome.SUCCEEDED
+
+
+def mute(world: World, node: str) -> None:
+    def refuse(request: Request) -> None:
+        if request.url.startswith(f"http://{node}/"):
+            raise Unavailable("connection refused")
+
+    world.before_request = refuse
+
+
+# --- two versions for too long ----------------------------------------------------------------------
+
+
+@BOTH
+def test_a_skew_window_that_is_exceeded_holds_and_resume_allows_it_once_more(
+    generation: Generation,
+) -> None:
+    world = small(generation)
+    document = read(world, SCHEMA, api(bake="6s"), SCHEDULER, release="skew_window_at_most: 12s")
+    end, state = world.apply(document)
+    hold = held(end, state)
+    assert hold.kind is HoldKind.SKEW
+    assert "the plan allows 12s" in hold.reason
+    assert "server:new, server:old" in hold.reason
+    assert all(node.attached for node in world.fleet.nodes.values())
+    _, state = resume(world, document, state)
+    assert outcome(state) is Outcome.SUCCEEDED
+
+
+# --- what people ask for in the middle --------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("said", [PersonSaid.ABORT, PersonSaid.HOLD])
+def test_abort_and_hold_wait_for_the_end_of_an_open_group(
+    generation: Generation, said: PersonSaid
+) -> None:
+    world = small(generation)
+    document = read(world, SCHEMA, api())
+    executor = world.executor(document)
+    when(
+        world,
+        lambda: not world.fleet.nodes["api-1"].attached,
+        lambda: say(world, executor.state, said),
+    )
+    end = executor.run()
+    assert {name: node.spec.image for name, node in world.fleet.nodes.items()} == {
+        "api-1": "server:new",
+        "api-2": "server:old",
+    }
+    assert all(node.attached for node in world.fleet.nodes.values())
+    if said is PersonSaid.ABORT:
+        assert outcome(executor.state) is Outcome.ABORTED
+        return
+    assert held(end, executor.state).kind is HoldKind.REQUEST
+    _, state = resume(world, document, executor.state)
+    assert outcome(state) is Outcome.SUCCEEDED, "asked once, held once"
+
+
+# --- after a rollback -------------------------------------------------------------------------------
+
+
+@BOTH
+def test_a_drain_that_arrives_after_its_undo_is_seen_at_the_end(generation: Generation) -> None:
+    """The request hung in the network, was undone unseen, and arrives when all seems over."""
+    world = small(generation)
+    document = read(world, canary("orders"), drain("orders"), PAUSE, server="")
+    world.apply(document)
+    path = "/api/task-queues/orders/build-ids/drain"
+    executor = world.executor(document, RollbackStarted(cause="asked", actor="me"))
+    retired = cohort("orders", NEW)
+    when(
+        world,
+        lambda: world.fleet.cohorts[retired].spec.replicas == 0,
+        lambda: world.control("POST", path, {"build_id": OLD}),
+    )
+    executor.run()
+    assert outcome(executor.state) is Outcome.ROLLBACK_INCOMPLETE
+    assert f"cohort/default/orders/{OLD}/drain_intent" in sentence(executor.state)
+
+
+@BOTH
+def test_freeze_stops_the_new_build_and_lists_the_runs_that_it_had(generation: Generation) -> None:
+    world = small(generation)
+    world.fleet.hangs[NEW] = frozenset({"long"})
+    document = read(world, canary("orders"), PAUSE, server="", workers=None)
+    world.apply(document)
+    world.start("theirs", "long", "orders")
+    world.clock.sleep(2.0)
+    frozen = RollbackStarted(cause="asked", actor="me", freeze=True)
+    _, state = world.apply(document, frozen)
+    assert outcome(state) is Outcome.ROLLED_BACK_WITH_RESIDUE, sentence(state)
+    assert state.finished is not None
+    assert any("theirs" in item and NEW in item for item in state.finished.residue)
+    if generation is Generation.V0_2:
+        assert world.fleet.cohorts[cohort("orders", NEW)].workers == [], "stopping is the drain"
+    else:
+        assert world.cohorts("orders")[NEW]["drain_intent"] == "draining"
