@@ -7,15 +7,17 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from rollout_kit.cli.parser import parse
-
 if TYPE_CHECKING:
     from rollout_kit.cli.console import Console
 
 
 def entry() -> NoReturn:
     """The `rollout-kit` command."""
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules are read: nothing stands yet that could explain it
+        sys.stderr.write("error: interrupted\n  Nothing was written to the fleet.\n")
+        code = 16
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -28,6 +30,8 @@ def entry() -> NoReturn:
 
 def main(argv: list[str], console: Console | None = None) -> int:
     """Run one command. Never raises, but for `SystemExit` of `--help` and of wrong arguments."""
+    from rollout_kit.cli.parser import parse
+
     given = parse(argv)
     from rollout_kit.cli import arguments
     from rollout_kit.cli import console as consoles

@@ -150,7 +150,8 @@ def _of_operation(
             text = f"waiting, at most {span(operation.within_s)}{_why(operation)}"
             return Sentence(symbol="…", subject=operation.id, text=text)
         case OperationIntended(operation=operation):
-            undo = f"; undo: {undo_in_words(event.undo)}"
+            is_undo = operation.id.startswith("undo/")  # of which there is no undo
+            undo = "" if is_undo else f"; undo: {undo_in_words(event.undo)}"
             text = f"{act(operation)}{_why(operation)}{_attempt(event.attempt)}{undo}"
             return Sentence(symbol="~", subject=operation.id, text=text, style=Style.CHANGE)
         case OperationReapplied():

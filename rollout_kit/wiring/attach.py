@@ -75,7 +75,9 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
             tell=around.warn,
         )
     except locks.LockTaken as taken:
-        return Result(ending=Ending.LOCKED, sentence=str(taken), rollout=rollout)
+        return Result(
+            ending=Ending.LOCKED, sentence=taken.message, hint=taken.hint, rollout=rollout
+        )
     except KeyboardInterrupt:
         return Result(ending=Ending.INTERRUPTED, sentence="interrupted before anything was done")
     journal = FileJournal(

@@ -52,7 +52,7 @@ def test_a_failed_gate_is_told_once_and_then_its_rollback() -> None:
     assert lines[-6:] == [
         "10:00:14   ✗ api/api-1/gate/ready  gate ready: fail: 0, to be at most 0  2s",
         "10:00:18 ↩ rolling back: the gate",
-        "10:00:20   ~ undo/api/api-1/detach/1  attach node; undo: attach node",
+        "10:00:20   ~ undo/api/api-1/detach/1  attach node",
         "10:00:22   ✓ undo/api/api-1/detach/1  in rotation  2s",
         "10:00:24 ↩ rolled back with residue: everything but one cohort was put back",
         "           left running: orders@new: 2 open runs",

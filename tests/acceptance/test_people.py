@@ -1,0 +1,121 @@
+"""Two terminals, one fleet: who may do what while somebody else runs a rollout."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.machine import STATE, Machine, ours, sandbox_machine
+from tests.acceptance.small_plan import approval, pause, plan, touch
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("small-plans")]
+
+HERE = ("--state", STATE)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with sandbox_machine(tmp_path_factory.mktemp("people"), workers=1, rate_hz=0) as (machine, _):
+        yield machine
+
+
+@pytest.fixture
+def machine(fleet: Machine, tmp_path: Path) -> Iterator[Machine]:
+    """A folder of its own beside the one sandbox."""
+    (tmp_path / "sandbox").symlink_to(fleet.folder.parent / "sandbox")
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = Machine(work, fleet.environment)
+    yield machine
+    machine.leave()
+
+
+def test_a_rollout_waits_for_a_yes_and_goes_on_with_it(machine: Machine) -> None:
+    steps = (touch("first", "first.txt"), approval("ask"), touch("last", "last.txt"))
+    (machine.folder / "plan.yaml").write_text(plan(*steps))
+
+    held = machine.run("apply", "plan.yaml", *HERE)
+    assert held.code == 12, held.both
+    assert held.last_line == f"next: rollout-kit approve ask/ask {' '.join(HERE)}"
+    assert machine.run("apply", "plan.yaml", *HERE).code == 12  # nothing has changed
+
+    approved = machine.run("approve", "ask/ask", *HERE, "--because", "looks fine")
+    assert approved.code == 0, approved.both
+    done = machine.run("apply", "plan.yaml", *HERE)
+    assert done.code == 0, done.both
+    given = next(event for event in machine.events() if event["is"] == "ApprovalGiven")
+    assert (given["actor"], given["because"]) == ("ada", "looks fine")
+
+
+def test_a_running_rollout_can_be_watched_and_stopped_from_another_terminal(
+    machine: Machine,
+) -> None:
+    (machine.folder / "plan.yaml").write_text(
+        plan(touch("first", "first.txt"), pause("wait", "60s"))
+    )
+    (machine.folder / "other.yaml").write_text(
+        plan(touch("other", "other.txt"), pause("wait", "60s"), name="other")
+    )
+    apply = machine.start("apply", "plan.yaml", *HERE)
+    machine.await_event("OperationAwaited", "wait/bake")
+
+    status = machine.run("status", *HERE)
+    assert status.code == 0
+    assert status.out.splitlines()[0].endswith("on sandbox: running")
+    assert re.search(rf"run by ada \(process {apply.process.pid} on ", status.out)
+    body = json.loads(machine.run("status", *HERE, "--output", "json").out)
+    assert body["type"] == "status"
+
+    second = machine.start("apply", "plan.yaml", *HERE)
+    another = machine.run("apply", "other.yaml", *HERE)
+    assert another.code == 15, another.both
+    assert "is unfinished, from another plan" in another.both
+    locked = second.end()
+    assert locked.code == 15, locked.both
+    assert f"ada (process {apply.process.pid} on " in locked.both
+    assert "rollout-kit status" in locked.both
+
+    assert machine.journal_is_whole()
+    assert "wait/bake" in machine.run("journal", "show", *HERE).out
+    exported = machine.run("journal", "export", *HERE).out.splitlines()
+    assert [json.loads(line)["event"]["is"] for line in exported][:2] == [
+        "RolloutStarted",
+        "Attached",
+    ]
+
+    nothing_to_approve = machine.run("approve", *HERE)
+    assert nothing_to_approve.code == 5
+    asked = machine.run("abort", *HERE, "--because", "lunch")
+    assert asked.code == 0, asked.both
+    ran = apply.end(20)
+    assert ran.code == 1, ran.both
+    assert "aborted by ada: lunch" in ran.out
+    assert ours(machine.folder) == []
+
+    over = machine.run("abort", *HERE)
+    assert over.code == 5, over.both
+    rolled_back = machine.run("rollback", machine.events()[0]["rollout"], *HERE)
+    assert rolled_back.code == 10, rolled_back.both
+    assert not list(machine.folder.parent.rglob("first.txt"))
+
+
+def test_a_killed_rollout_is_aborted_and_another_plan_may_begin_at_once(machine: Machine) -> None:
+    (machine.folder / "plan.yaml").write_text(
+        plan(touch("first", "first.txt"), pause("wait", "60s"))
+    )
+    (machine.folder / "other.yaml").write_text(plan(touch("other", "other.txt"), name="other"))
+    apply = machine.start("apply", "plan.yaml", *HERE)
+    machine.await_event("OperationAwaited", "wait/bake")
+    apply.kill()
+
+    assert machine.run("status", *HERE).out.splitlines()[0].endswith("interrupted")
+    assert machine.run("apply", "other.yaml", *HERE).code == 15
+    aborted = machine.run("abort", *HERE, "--because", "no time")
+    assert aborted.code == 0, aborted.both
+    other = machine.run("apply", "other.yaml", *HERE)
+    assert other.code == 0, other.both
+    assert machine.run("unlock", *HERE).out == "sandbox is not locked\n"
