@@ -189,6 +189,7 @@ def take_away(
                 arguments,
                 within_s=within_s,
                 follows=tuple(writes) if kind.startswith("await") else (),
+                wave=f"{step.id}/{act}" if kind.startswith("await") else "",
             )
     return tuple(made.values())
 
