@@ -66,6 +66,10 @@ def advance(run: Executor, op: Operation, *, undo: bool) -> None:
 def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
     """What journal and session know beside the look."""
     state, live = run.state, run.live
+    left_s = None
+    if state.rollback and state.started:
+        deadline_s = state.rollback_attended_s + state.started.execution_plan.rollback.within_s
+        left_s = deadline_s - live.attended_s(seen.at_s)
     return Context(
         now_s=seen.at_s,
         since_s=live.since_s.get(op.id, seen.at_s),
@@ -76,6 +80,7 @@ def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
         elapsed_attended_s=live.attended_s(seen.at_s) - state.baseline_attended_s,
         written=state.wrote,
         left_running=tuple(left.cohort.path for left in state.left),
+        rollback_left_s=left_s,
     )
 
 

@@ -234,7 +234,10 @@ def _after_failure(state: RolloutState, failed: OperationState) -> Decision:
 def _answer(
     state: RolloutState, policy: OnFailure, where: str, kind: HoldKind, reason: str, hint: str = ""
 ) -> Decision:
-    """What a failure leads to: roll back; or close an open gap first, then hold or abort."""
+    """What a failure leads to: roll back; or close an open gap first, then hold or abort.
+
+    Rule 16: whatever failed, listed or not, ends here: nothing more is added.
+    """
     assert state.started is not None
     forward_only = state.started.execution_plan.rollback.forward_only
     barred = rollback.irreversible(state)

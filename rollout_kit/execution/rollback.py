@@ -77,8 +77,9 @@ def undo_lists(state: RolloutState, group: str | None = None) -> tuple[UndoList,
 
 
 def _named(intent: str, undo: Undo, policy: RollbackPolicy) -> tuple[Operation, ...]:
+    """The undo's operations under their own ids. Their step's timeout was for the way forward."""
     return tuple(
-        replace(op, id=f"undo/{intent}/{n}", rollback=policy)
+        replace(op, id=f"undo/{intent}/{n}", rollback=policy, step_timeout_s=None)
         for n, op in enumerate((*undo.restore, *undo.retire), start=1)
     )
 

@@ -67,6 +67,8 @@ def sample(
 ) -> Sample:
     """What the look says, as one measurement.
 
+    Rule 14: what was not counted has no value and says why; it never becomes zero.
+
     Args:
         unserved_before: labels of pins that nobody served before the rollout; they decide nothing.
         out_of_rotation: nodes that an open group has detached; `attached-ready` leaves them out.

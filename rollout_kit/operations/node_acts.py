@@ -15,7 +15,11 @@ from rollout_kit.ports.infra import ProcessSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetachNodeArguments:
+    """`marker`: what it is to carry when it returns, where that changes; `pins`: who serves it then."""
+
     rotation: Rotation
+    marker: str | None = None
+    pins: PinRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +60,12 @@ class AwaitNodeArguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachNodeArguments:
+    """`marker_before`: what its undo takes the node out for, where the marker changes; `pins` as there."""
+
     rotation: Rotation
     identity: NodeIdentity
+    marker_before: str | None = None
+    pins: PinRules | None = None
 
 
 def undoing(op: Operation, kind: str, arguments: object) -> Operation:

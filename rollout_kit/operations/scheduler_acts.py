@@ -28,13 +28,17 @@ class StopSchedulerArguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSchedulerArguments:
-    """`revision`: of the schema that it needs (None: none new). `gap_at_most_s` is reported, no more."""
+    """`revision`: of the schema that it needs (None: none new). `gap_at_most_s` is reported, no more.
+
+    `before`: what ran until then: its undo stops nothing that this could not follow.
+    """
 
     spec: ProcessSpec | None
     gap_at_most_s: float
     revision: str | None = None
     pins: PinRules | None = None
     tick_s: float = TICK_S
+    before: ProcessSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,12 +73,24 @@ def node_group(
             step, world.document, path, kind, arguments, within_s=change.within_s, group=group
         )
 
+    before = parse(world.observation.node(node, "spec_json"))
+    changes = change.set_marker and before is not None and before.marker != change.marker
+    pins = PinRules.of(world.scope) if changes else None
+    detach = DetachNodeArguments(
+        rotation=rotation, marker=change.marker if changes else None, pins=pins
+    )
+    attach = AttachNodeArguments(
+        rotation=rotation,
+        identity=identity,
+        marker_before=before.marker if changes and before else None,
+        pins=pins,
+    )
     return (
-        act("detach", "detach_node", DetachNodeArguments(rotation=rotation)),
+        act("detach", "detach_node", detach),
         act("replace", "replace_node", _replacement(world, rotation, identity, change)),
         act("ready", "await_node", AwaitNodeArguments(rotation=rotation, identity=identity)),
         *(replace(item, group=group) for item in between),
-        act("attach", "attach_node", AttachNodeArguments(rotation=rotation, identity=identity)),
+        act("attach", "attach_node", attach),
     )
 
 

@@ -71,6 +71,7 @@ def scheduler_group(
         revision=_revision(world, change),
         pins=pins,
         tick_s=tick_of(target),
+        before=now,
     )
     start = operation(
         step, document, f"{below}start", "start_scheduler", started, within_s=within_s, group=group

@@ -98,7 +98,10 @@ class AttachNode:
         return Done(sentence=f"{node} is in rotation, ready in {PROBES} probes in a row")
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:  # noqa: ARG002
-        detach = DetachNodeArguments(rotation=_arguments(op).rotation)
+        args = _arguments(op)
+        detach = DetachNodeArguments(
+            rotation=args.rotation, marker=args.marker_before, pins=args.pins
+        )
         return Undo(restore=(undoing(op, "detach_node", detach),))
 
 

@@ -82,8 +82,11 @@ def _left(
     if not needed.runs:
         return None
     at_once = op.rollback.pinned_runs is PinnedRuns.KEEP
-    waited_s = ctx.now_s - ctx.since_s
-    if not at_once and waited_s < WAIT_SHARE * op.rollback.within_s:
+    within_s = op.rollback.within_s
+    left_s = ctx.rollback_left_s
+    if left_s is None:
+        left_s = within_s - (ctx.now_s - ctx.since_s)
+    if not at_once and left_s > (1.0 - WAIT_SHARE) * within_s:
         return None
     return LeftRunning(
         cohort=args.cohort,

@@ -143,6 +143,7 @@ def _is_there(args: DeployCohortArguments, observation: Observation) -> bool:
 
 
 def _refused(args: DeployCohortArguments, observation: Observation) -> Change | None:
+    """Rule 11, just before the write; and no second code under one build id."""
     image = observation.cohort(args.cohort, "image")
     if isinstance(image, str) and args.image not in (None, image):
         return Change(

@@ -27,6 +27,7 @@ from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_node, read_others
 from rollout_kit.operations.rotation import may_leave, unruled, why_not_ready
 from rollout_kit.operations.specs import parse, runs_something
+from rollout_kit.operations.supporters import may_carry, read_supporters
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetAttached
 
@@ -40,9 +41,14 @@ class DetachNode:
     kind = "detach_node"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
-        rotation = _arguments(op).rotation
-        others = read_others(rotation.others, readers, now_s)
-        seen = merged((read_node(rotation.node, readers, now_s), others), now_s)
+        args = _arguments(op)
+        looks = [
+            read_node(args.rotation.node, readers, now_s),
+            read_others(args.rotation.others, readers, now_s),
+        ]
+        if args.pins is not None:
+            looks.append(read_supporters(args.marker, readers, now_s))
+        seen = merged(looks, now_s)
         return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
@@ -84,12 +90,17 @@ class DetachNode:
         return observation.with_facts({fact: False})
 
     def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:
-        rotation = _arguments(op).rotation
+        """Others serve without it (rule 3), and it will be able to return with its marker (rule 19)."""
+        args = _arguments(op)
+        rotation = args.rotation
         if isinstance(seen.observation.node(rotation.node, "spec_json"), Absent):
             reason = seen.situation.unread.get(node_fact(rotation.node, "spec"), "not read")
             progress = f"the driver must say what {rotation.node} runs, to put it back: {reason}"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
-        return may_leave(rotation, seen, ctx)
+        verdict = may_leave(rotation, seen, ctx)
+        if isinstance(verdict, Done) and args.pins is not None:
+            return may_carry(args.marker, rotation.node, args.pins, seen, ctx)
+        return verdict
 
     def apply(self, op: Operation, key: str, writers: Writers) -> None:
         node = _arguments(op).rotation.node

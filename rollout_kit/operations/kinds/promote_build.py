@@ -103,7 +103,10 @@ class PromoteBuild:
         return Waiting(retry_after_s=pace(ctx), progress=progress)
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:
-        """Select what was selected before, once it is there. Nothing was: then it may stay selected."""
+        """Select what was selected before, once it is there. Nothing was: then it may stay selected.
+
+        Rule 12: never by the server's own rollback, which would burn the build id for ever.
+        """
         args = _arguments(op)
         previous = selected_on(Observation(facts=before), args.cohort.queue)
         if previous is None or previous == args.cohort:

@@ -137,7 +137,9 @@ class StartScheduler:
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:  # noqa: ARG002
         """Stopped again; what ran before is started by the undo of the stop before it."""
-        return Undo(restore=(undoing(op, "stop_scheduler", StopSchedulerArguments()),))
+        args = _arguments(op)
+        stop = StopSchedulerArguments(then=args.before, pins=args.pins)
+        return Undo(restore=(undoing(op, "stop_scheduler", stop),))
 
 
 def two_schedulers(count: int) -> Failed:
