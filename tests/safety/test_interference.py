@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from rollout_kit.ports.approvals import PersonSaid
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import CohortSpec
 from rollout_kit.transport.messages import Request
+from tests.safety.moments import back, when
 from tests.safety.people import resume, say
 from tests.safety.plans import (
     SCHEDULER,
@@ -32,27 +32,6 @@ from tests.world.world import NEW, OLD, World, cohort
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 PAUSE = "{id: watch, uses: pause, with: {for: 12s}}"
-
-
-def when(world: World, moment: Callable[[], bool], act: Callable[[], object]) -> None:
-    """Once, at the first half second at which `moment` is true."""
-    live = world.clock.live
-
-    def watch() -> None:
-        live()
-        if moment():
-            world.clock.live = live
-            act()
-
-    world.clock.live = watch
-
-
-def replaced(world: World, node: str) -> Callable[[], bool]:
-    return lambda: world.fleet.nodes[node].spec.image == "server:new"
-
-
-def back(world: World, node: str) -> Callable[[], bool]:
-    return lambda: replaced(world, node)() and world.fleet.nodes[node].attached
 
 
 # --- drift (rule 17) ------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class Cohort:
 class MemoryFleet:
     """Implements `ports.infra.Infra`; `fail_job` and `hang` are the breakages a test wants."""
 
-    def __init__(  # noqa: PLR0913 - a fleet has many parts
+    def __init__(
         self,
         clock: VirtualClock,
         store: Store,

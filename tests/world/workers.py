@@ -24,6 +24,7 @@ class Worker:
     protocol: str
     beats: bool
     hangs: frozenset[str] = frozenset()
+    fingerprint: str = ""
     registered: bool = False
     beat_at_s: float = 0.0
     running: list[tuple[float, dict[str, object]]] = field(default_factory=list)
@@ -61,6 +62,8 @@ class Worker:
             "sdk_version": "simulated",
             "capability_manifest": {},
         }
+        if self.fingerprint:
+            body["workflow_definition_fingerprints"] = {"short": self.fingerprint}
         self.registered = self._post(send, "/api/worker/register", body) is not None
 
     def _complete(self, send: Send, task: dict[str, object]) -> bool:

@@ -74,7 +74,7 @@ class World:
     `workers`: how many old workers each queue has. `scheduled`: whether a scheduler runs.
     """
 
-    def __init__(  # noqa: PLR0913 - a fleet has many sides
+    def __init__(
         self,
         generation: Generation = Generation.V2,
         *,
@@ -100,6 +100,7 @@ class World:
         self.people = People()
         self.before_request: Callable[[Request], None] = lambda _: None
         self.after_request: Callable[[Request], None] = lambda _: None
+        self.answer: Callable[[Request, Response], Response] = lambda _, response: response
         self.load = load
         self.started: list[str] = []
         self._started_at_s = 0.0
@@ -181,7 +182,7 @@ class World:
         return self.fleet.front(
             ServerRequest(
                 method=method,
-                path=path.split("?")[0],
+                path=path.split("?", maxsplit=1)[0],
                 raw_path=path,
                 query=dict(p.split("=") for p in path.partition("?")[2].split("&") if p),
                 headers=_headers("admin-token"),
@@ -326,11 +327,12 @@ class World:
         if answer is None:
             raise Unavailable(f"{host} refused the connection", trouble=Trouble.NETWORK)
         self.after_request(request)
-        return Response(
+        response = Response(
             status=answer.status,
             headers={"content-type": answer.content_type} | {k.lower(): v for k, v in answer.headers},
             body=answer.payload,
         )
+        return self.answer(request, response)
 
 
 class NoMetrics:

@@ -1,0 +1,45 @@
+"""Doing something once, at a moment of a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rollout_kit.execution.executor import Executor
+from tests.world.world import World
+
+
+def when(world: World, moment: Callable[[], bool], act: Callable[[], object]) -> None:
+    """Once, at the first half second at which `moment` is true."""
+    live = world.clock.live
+
+    def watch() -> None:
+        live()
+        if moment():
+            world.clock.live = live
+            act()
+
+    world.clock.live = watch
+
+
+def at_record(executor: Executor, operation: str, act: Callable[[], object], *, word: str) -> None:
+    """Once, as soon as the record `word` of this operation is written: before anything follows it."""
+    append = executor.append
+    done: list[bool] = []
+
+    def appending(event: object) -> None:
+        append(event)  # type: ignore[arg-type]
+        named = getattr(event, "operation", "")
+        name = getattr(named, "id", named)
+        if not done and (type(event).__name__, name) == (word, operation):
+            done.append(True)
+            act()
+
+    executor.append = appending  # type: ignore[method-assign,assignment]
+
+
+def replaced(world: World, node: str) -> Callable[[], bool]:
+    return lambda: world.fleet.nodes[node].spec.image == "server:new"
+
+
+def back(world: World, node: str) -> Callable[[], bool]:
+    return lambda: replaced(world, node)() and world.fleet.nodes[node].attached
