@@ -6,12 +6,13 @@ one thing after the other; what was asked for and is answered lies in the histor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rollout_kit.emulator.model import payloads
 from rollout_kit.emulator.model.payloads import opened
+from rollout_kit.emulator.model.settings import Generation
 
 Command: TypeAlias = Mapping[str, object]
 Steps: TypeAlias = Generator[Command, object, object]
@@ -83,8 +84,8 @@ def child(workflow_type: str, argument: Mapping[str, object], *, retries: bool =
 
 
 def envelope(value: object) -> dict[str, object]:
-    """A payload that needs no schema to be read."""
-    return {"codec": "json", "blob": json.dumps(value, separators=(",", ":"))}
+    """A payload as the newer generation's clients read it; the workers here read either kind."""
+    return payloads.envelope(value, Generation.V2)
 
 
 def _ping(given: Given) -> Steps:
