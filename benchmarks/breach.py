@@ -8,7 +8,6 @@ acknowledged when the driver has recorded its success.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from plans import FROM, TO, cutover
+
 from rollout_kit.emulator.app import build
 from rollout_kit.emulator.memory_store import MemoryStore
 from rollout_kit.emulator.model.settings import Generation, ServerSettings

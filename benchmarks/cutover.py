@@ -58,9 +58,7 @@ def bench(repeats: int) -> list[Figure]:
     return figures
 
 
-def _measure(
-    root: Path, answers: Path, ready_after_s: float, repeats: int
-) -> dict[str, list[Run]]:
+def _measure(root: Path, answers: Path, ready_after_s: float, repeats: int) -> dict[str, list[Run]]:
     """Turn by turn, so that what else the machine does falls on all of them."""
     rivals: dict[str, tuple[Cutover, bool]] = {
         "the nodes' own time": (own_time, False),
@@ -172,9 +170,7 @@ def _demand_new(made: StubFleet) -> None:
         assert version == TO, f"{name} is {version}, was {FROM}, should be {TO}"
 
 
-def _figure(
-    name: str, runs: list[Run], own_s: float, ready_after_s: float, limit: float
-) -> Figure:
+def _figure(name: str, runs: list[Run], own_s: float, ready_after_s: float, limit: float) -> Figure:
     took_s = median(run.took_s for run in runs)
     asked = runs[-1].requests
     ready = sum(count for target, count in asked.items() if target == "/api/ready")

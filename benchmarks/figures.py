@@ -37,9 +37,7 @@ def table(figures: list[Figure]) -> str:
     for figure in figures:
         target = "" if figure.at_most is None else f"≤ {_number(figure.at_most)} {figure.unit}"
         measured = f"{_number(figure.measured)} {figure.unit}"
-        rows.append(
-            (figure.bench, figure.name, target, measured, figure.verdict, figure.note)
-        )
+        rows.append((figure.bench, figure.name, target, measured, figure.verdict, figure.note))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()

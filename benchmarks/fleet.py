@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plans import FROM, NEW_IMAGE, OLD_IMAGE, TARGET, TO, cutover
+
 from rollout_kit.drivers.process import whole
 from rollout_kit.drivers.process.driver import ProcessDriver
 from rollout_kit.drivers.process.state import StateFolder
@@ -71,7 +72,9 @@ class StubFleet:
 
     def write_plan(self, gate: Mapping[str, object] | None = None) -> Path:
         path = self.folder / "plan.yaml"
-        path.write_text(cutover(self.url, self.urls, fleet="fleet.yaml", gate=gate), encoding="utf-8")
+        path.write_text(
+            cutover(self.url, self.urls, fleet="fleet.yaml", gate=gate), encoding="utf-8"
+        )
         return path
 
 

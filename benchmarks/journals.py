@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from canned import in_memory
 from figures import Figure
+
 from rollout_kit.journal.attendance import Attendance
 from rollout_kit.journal.chain import parse
 from rollout_kit.journal.file_journal import FileJournal

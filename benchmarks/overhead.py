@@ -19,6 +19,7 @@ from typing import Any
 import profiles
 from canned import NAMES, plan
 from figures import Figure
+
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import Executor
 from rollout_kit.journal.attendance import Attendance

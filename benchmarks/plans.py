@@ -33,13 +33,14 @@ def cutover(
             "engine": "durable-workflow",
             "url": url,
             "namespace": "default",
-            "credentials": {"operator": "${env:DW_OPERATOR_TOKEN}", "admin": "${env:DW_ADMIN_TOKEN}"},
+            "credentials": {
+                "operator": "${env:DW_OPERATOR_TOKEN}",
+                "admin": "${env:DW_ADMIN_TOKEN}",
+            },
             "nodes": [{"name": name, "url": address} for name, address in nodes.items()],
         },
         "infra": {"driver": "process", "fleet": fleet},
-        "release": {
-            "server": {"from": FROM, "to": TO, "image": NEW_IMAGE, "identity": "version"}
-        },
+        "release": {"server": {"from": FROM, "to": TO, "image": NEW_IMAGE, "identity": "version"}},
         "steps": [*([schema] if bootstrap else []), api],
         "on_failure": "rollback",
     }

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the fleet in memory is the tests' own
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[1])
+)  # the fleet in memory is the tests' own
 
 import breach
 import cutover

@@ -15,6 +15,7 @@ from figures import Figure
 
 HELP_AT_MOST, VALIDATE_AT_MOST = 6.0, 14.0
 STEPS = 50
+SHOWN = 12
 
 
 def bench(repeats: int) -> list[Figure]:
@@ -34,7 +35,7 @@ def bench(repeats: int) -> list[Figure]:
                 took[name].append(_took_s(command))
         bare_s = median(took["pass"])
         limits = {"--help": HELP_AT_MOST, "validate": VALIDATE_AT_MOST}
-        figures = [
+        return [
             Figure(
                 bench="start-up",
                 name=name if name == "--help" else f"{name}, {STEPS} steps",
@@ -46,13 +47,16 @@ def bench(repeats: int) -> list[Figure]:
             )
             for name, limit in limits.items()
         ]
-    return figures
 
 
 def fifty_steps() -> str:
     """A plan that is as long as plans get: a step for each node, with gates."""
     nodes = [f"api-{number}" for number in range(1, STEPS - 1)]
-    plan = f"""\
+    step = (
+        "  - {{id: {0}, uses: api-cutover, with: {{order: [{0}], bake: '${{var:bake}}'}},"
+        " gates: [ready, no-lost-leases]}}"
+    )
+    return f"""\
 version: 1
 name: fifty-steps
 vars:
@@ -74,11 +78,10 @@ gates:
   no-lost-leases: {{metric: tasks.lease_expired, increase_at_most: 0, for: 2m, within: 10m}}
 steps:
   - {{id: schema, uses: bootstrap, with: {{additive: true}}}}
-{_lines("  - {{id: {0}, uses: api-cutover, with: {{order: [{0}], bake: '${{var:bake}}'}}, gates: [ready, no-lost-leases]}}", nodes)}
+{_lines(step, nodes)}
   - {{id: verify, uses: verify}}
 on_failure: rollback
 """
-    return plan
 
 
 def _lines(template: str, names: list[str]) -> str:
@@ -99,5 +102,6 @@ def _imports(arguments: list[str]) -> str:
     command = [sys.executable, "-X", "importtime", "-m", "rollout_kit", *arguments]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
     rows = [line.removeprefix("import time:").split("|") for line in told.splitlines()]
-    found = [(int(own), name.strip()) for own, _, name in (r for r in rows if len(r) == 3) if own.strip().isdigit()]
-    return "\n".join(f"  {own / 1000:6.1f} ms  {name}" for own, name in sorted(found, reverse=True)[:12])
+    whole = [row for row in rows if len(row) == 3 and row[0].strip().isdigit()]
+    found = sorted(((int(own), name.strip()) for own, _, name in whole), reverse=True)
+    return "\n".join(f"  {own / 1000:6.1f} ms  {name}" for own, name in found[:SHOWN])

@@ -3,46 +3,73 @@
 Unions of dataclasses are tagged with `"is": <class name>`; enums go by value; tuples are lists;
 datetimes are ISO 8601 in UTC. Unknown keys are ignored, so that an older reader survives a newer
 writer; a missing key takes the field's default or is an error that names it.
+
+A type's hints are looked at once: what reads and writes its values is built then and kept.
 """
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 T = TypeVar("T")
 TAG = "is"
+Decoder: TypeAlias = Callable[[Any], Any]
+_PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 class CodecError(ValueError):
     """A JSON value does not have the shape of the type it is read as."""
 
 
+class _Misfit(Exception):
+    """A value that does not fit, somewhere below; whoever it passes says where it was going."""
+
+    def __init__(self, text: str, *path: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.path = list(path)
+
+    def below(self, place: str) -> _Misfit:
+        self.path.append(place)
+        return self
+
+
 def to_json(value: object) -> Any:
     """`value` as plain JSON types. Dataclasses always carry their tag: unions need no context."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
     match value:
-        case None | bool() | int() | float() | str() if not isinstance(value, Enum):
-            return value
         case Enum():
             return value.value
-        case datetime():
-            return value.isoformat()
+        case str() | int() | float():
+            return value
         case Mapping():
             return {str(key): to_json(item) for key, item in value.items()}
         case tuple() | list():
             return [to_json(item) for item in value]
+        case datetime():
+            return value.isoformat()
         case frozenset() | set():
             return sorted((to_json(item) for item in value), key=str)
-    if is_dataclass(value) and not isinstance(value, type):
-        body = {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
-        return {TAG: type(value).__name__, **body}
-    raise CodecError(f"{type(value).__name__} has no JSON form")
+    if is_dataclass(kind) and not isinstance(value, type):
+        body = {TAG: kind.__name__}
+        for name in _names(kind):
+            body[name] = to_json(getattr(value, name))
+        return body
+    raise CodecError(f"{kind.__name__} has no JSON form")
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 @overload
@@ -59,101 +86,173 @@ def from_json(kind: Any, data: Any, where: str = "$") -> Any:
     Raises:
         CodecError: names the place (`$.a.b[2]`) and what was found there.
     """
-    return _decode(kind, data, where)
-
-
-def _decode(kind: Any, data: Any, where: str) -> Any:
-    kind = getattr(kind, "__value__", kind)
-    origin = typing.get_origin(kind)
-    if kind is Any or kind is object:
-        return data
-    if origin in (typing.Union, types.UnionType):
-        return _decode_union(typing.get_args(kind), data, where)
-    if origin is tuple:
-        return _decode_tuple(typing.get_args(kind), data, where)
-    if origin in (frozenset, set):
-        (item,) = typing.get_args(kind)
-        return frozenset(_decode_tuple((item, Ellipsis), data, where))
-    if origin is not None and issubclass(origin, Mapping):
-        _, item = typing.get_args(kind)
-        _demand(isinstance(data, dict), "an object", data, where)
-        return {key: _decode(item, entry, f"{where}.{key}") for key, entry in data.items()}
-    if is_dataclass(kind):
-        return _decode_dataclass(kind, data, where)
-    return _decode_scalar(kind, data, where)
-
-
-def _decode_scalar(kind: Any, data: Any, where: str) -> Any:
-    if kind is type(None):
-        _demand(data is None, "null", data, where)
-        return None
-    if kind is datetime:
-        _demand(isinstance(data, str), "a time", data, where)
-        return datetime.fromisoformat(data)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        try:
-            return kind(data)
-        except ValueError:
-            raise CodecError(f"{where}: {data!r} is not a {kind.__name__}") from None
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if kind is int and isinstance(data, bool):
-        raise CodecError(f"{where}: expected int, found {data!r}")
-    _demand(isinstance(data, kind), getattr(kind, "__name__", str(kind)), data, where)
-    return data
-
-
-def _decode_union(options: tuple[Any, ...], data: Any, where: str) -> Any:
-    if data is None and type(None) in options:
-        return None
-    if isinstance(data, dict) and TAG in data:
-        for option in options:
-            option = getattr(option, "__value__", option)  # noqa: PLW2901
-            if typing.get_origin(option) in (typing.Union, types.UnionType):
-                return _decode_union(typing.get_args(option), data, where)
-            if is_dataclass(option) and getattr(option, "__name__", "") == data[TAG]:
-                return _decode_dataclass(option, data, where)
-        raise CodecError(f"{where}: {data[TAG]!r} is not known here")
-    enums = [option for option in options if isinstance(option, type) and issubclass(option, Enum)]
-    for option in (*enums, *_exact(options, data), *options):
-        try:
-            return _decode(option, data, where)
-        except CodecError:
-            continue
-    raise CodecError(f"{where}: {data!r} fits none of the types that may stand here")
-
-
-def _exact(options: tuple[Any, ...], data: Any) -> list[Any]:
-    """The options whose type is exactly that of `data`: 1 stays int where float is allowed too."""
-    return [option for option in options if option is type(data)]
-
-
-def _decode_tuple(arguments: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
-    _demand(isinstance(data, list), "a list", data, where)
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        return tuple(_decode(arguments[0], item, f"{where}[{n}]") for n, item in enumerate(data))
-    _demand(len(data) == len(arguments), f"{len(arguments)} items", data, where)
-    pairs = zip(arguments, data, strict=True)
-    return tuple(_decode(item, entry, f"{where}[{n}]") for n, (item, entry) in enumerate(pairs))
+    try:
+        return _decoder(kind)(data)
+    except _Misfit as misfit:
+        place = where + "".join(reversed(misfit.path))
+        raise CodecError(f"{place}: {misfit.text}") from None
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _decoder(kind: Any) -> Decoder:
+    """What reads values of this type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any or kind is object:
+        return lambda data: data
+    if origin in (typing.Union, types.UnionType):
+        return _union(tuple(_flattened(arguments)))
+    if origin is tuple:
+        return _tuple(arguments)
+    if origin in (frozenset, set):
+        items = _sequence(_decoder(arguments[0]))
+        return lambda data: frozenset(items(data))
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping(_decoder(arguments[1]))
+    return _dataclass(kind) if is_dataclass(kind) else _scalar(kind)
 
 
-def _decode_dataclass(kind: Any, data: Any, where: str) -> Any:
-    _demand(isinstance(data, dict), "an object", data, where)
-    hints = _hints(kind)
-    values: dict[str, Any] = {}
-    for item in fields(kind):
-        if item.name in data:
-            values[item.name] = _decode(hints[item.name], data[item.name], f"{where}.{item.name}")
-        elif item.default is MISSING and item.default_factory is MISSING:
-            raise CodecError(f"{where}: {kind.__name__} lacks {item.name!r}")
-    return kind(**values)
+def _scalar(kind: Any) -> Decoder:
+    if kind is datetime:
+        return _datetime
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum(kind)
+    name = "null" if kind is type(None) else getattr(kind, "__name__", str(kind))
+
+    def read(data: Any) -> Any:
+        if type(data) is kind:
+            return data
+        if kind is float and type(data) is int:
+            return float(data)
+        if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+            raise _expected(name, data)
+        return data
+
+    return read
 
 
-def _demand(holds: bool, wanted: str, data: Any, where: str) -> None:
-    if not holds:
-        raise CodecError(f"{where}: expected {wanted}, found {data!r}")
+def _datetime(data: Any) -> datetime:
+    if not isinstance(data, str):
+        raise _expected("a time", data)
+    return datetime.fromisoformat(data)
+
+
+def _enum(kind: type[Enum]) -> Decoder:
+    def read(data: Any) -> Enum:
+        try:
+            return kind(data)
+        except ValueError:
+            raise _Misfit(f"{data!r} is not a {kind.__name__}") from None
+
+    return read
+
+
+def _flattened(options: tuple[Any, ...]) -> typing.Iterator[Any]:
+    for option in options:
+        if typing.get_origin(option) in (typing.Union, types.UnionType):
+            yield from _flattened(typing.get_args(option))
+        else:
+            yield option
+
+
+def _union(options: tuple[Any, ...]) -> Decoder:
+    """Dataclasses by their tag; else enums first, then the very type of the value, then what fits."""
+    classes = [option for option in options if isinstance(option, type)]
+    tagged = {option.__name__: _decoder(option) for option in classes if is_dataclass(option)}
+    enums = [_decoder(option) for option in classes if issubclass(option, Enum)]
+    exact = {option: _decoder(option) for option in options if option in _PLAIN}
+    others = [_decoder(option) for option in options]
+
+    def read(data: Any) -> Any:
+        if data is None and type(None) in exact:
+            return None
+        if isinstance(data, dict) and TAG in data:
+            tag = data[TAG]
+            found = tagged.get(tag) if isinstance(tag, str) else None
+            if found is None:
+                raise _Misfit(f"{tag!r} is not known here")
+            return found(data)
+        first = exact.get(type(data))
+        for decode in (*enums, *((first,) if first else ()), *others):
+            try:
+                return decode(data)
+            except _Misfit:
+                continue
+        raise _Misfit(f"{data!r} fits none of the types that may stand here")
+
+    return read
+
+
+def _mapping(item: Decoder) -> Decoder:
+    def read(data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise _expected("an object", data)
+        key = ""
+        try:
+            return {(key := name): item(entry) for name, entry in data.items()}
+        except _Misfit as misfit:
+            raise misfit.below(f".{key}") from None
+
+    return read
+
+
+def _tuple(arguments: tuple[Any, ...]) -> Decoder:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return _sequence(_decoder(arguments[0]))
+    items = tuple(_decoder(argument) for argument in arguments)
+
+    def read(data: Any) -> tuple[Any, ...]:
+        if not isinstance(data, list) or len(data) != len(items):
+            raise _expected(f"{len(items)} items", data)
+        return tuple(_at(item, entry, n) for n, (item, entry) in enumerate(zip(items, data)))  # noqa: B905
+
+    return read
+
+
+def _sequence(item: Decoder) -> Decoder:
+    def read(data: Any) -> tuple[Any, ...]:
+        if not isinstance(data, list):
+            raise _expected("a list", data)
+        return tuple(_at(item, entry, n) for n, entry in enumerate(data))
+
+    return read
+
+
+def _at(item: Decoder, entry: Any, number: int) -> Any:
+    try:
+        return item(entry)
+    except _Misfit as misfit:
+        raise misfit.below(f"[{number}]") from None
+
+
+def _dataclass(kind: Any) -> Decoder:
+    """Its fields' decoders are built at its first value: types may contain themselves."""
+    known: list[tuple[str, Decoder, bool]] = []
+
+    def build() -> None:
+        hints = typing.get_type_hints(kind)
+        for item in fields(kind):
+            needed = item.default is MISSING and item.default_factory is MISSING
+            known.append((item.name, _decoder(hints[item.name]), needed))
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _expected("an object", data)
+        if not known:
+            build()
+        values: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, decode, needed in known:
+                if name in data:
+                    values[name] = decode(data[name])
+                elif needed:
+                    raise _Misfit(f"{kind.__name__} lacks {name!r}")
+        except _Misfit as misfit:
+            raise misfit.below(f".{name}") if name in data else misfit from None
+        return kind(**values)
+
+    return read
+
+
+def _expected(wanted: str, data: Any) -> _Misfit:
+    return _Misfit(f"expected {wanted}, found {data!r}")
