@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import pytest
+
 from rollout_kit.model.codec import CodecError, from_json, to_json
 
 
