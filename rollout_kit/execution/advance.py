@@ -6,31 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from rollout_kit.execution import drift
+from rollout_kit.execution.verdicts import APPROVAL, hold, settle, time_out
 from rollout_kit.model.events import (
-    CohortLeftRunning,
-    GateDecided,
     HoldKind,
-    OperationAwaited,
-    OperationCompleted,
     OperationFailed,
     OperationIntended,
     OperationReapplied,
     OperationSkipped,
-    RolloutHeld,
     UndoSkipped,
 )
-from rollout_kit.model.gate import Verdict
 from rollout_kit.model.observation import Absent
 from rollout_kit.model.operation import (
     Change,
     ChangeKind,
     Done,
-    Failed,
     Keep,
-    LeftRunning,
-    NeedsPerson,
     Operation,
-    Verification,
     Waiting,
 )
 from rollout_kit.model.state import Standing
@@ -45,9 +36,6 @@ if TYPE_CHECKING:
 REAPPLY_AT_MOST = 5
 DOUBT_LOOK_AFTER_S = 0.5
 RESEND_AFTER_S = 1.0
-PERSON_LOOK_AFTER_S = 5.0
-GATE = "judge_gate"
-APPROVAL = "await_approval"
 
 
 def advance(run: Executor, op: Operation, *, undo: bool) -> None:
@@ -98,18 +86,20 @@ def key_of(run: Executor, op: Operation) -> str:
 
 def _look(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
     """An intent stands: find out whether the effect is there, and send it again if it is not."""
-    doubtful = op.id in run.live.in_doubt or op.id in run.live.resend or work_lost(op, seen.situation)
+    doubtful = (
+        op.id in run.live.in_doubt or op.id in run.live.resend or work_lost(op, seen.situation)
+    )
     if doubtful:
         change = kind.preview(op, seen.observation, seen.situation)
         if change.kind is ChangeKind.UPDATE:
             _reapply(run, op, change.sentence)
             return
         if change.kind is ChangeKind.BLOCKED and _unseen(op, kind, seen):
-            _settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
+            settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
             return
         run.live = run.live.doubt(op.id, holds=False)
         run.live = replace(run.live, resend=run.live.resend - {op.id})
-    _settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
+    settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
 
 
 def _reapply(run: Executor, op: Operation, why: str) -> None:
@@ -128,7 +118,7 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
     change = kind.preview(op, seen.observation, seen.situation)
     match change.kind:
         case ChangeKind.BLOCKED if _unseen(op, kind, seen):
-            _settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
+            settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
         case ChangeKind.BLOCKED:
             _blocked(run, op, change, undo=ctx.undoing)
         case ChangeKind.CHECK if _nothing_to_judge(run, op):
@@ -138,10 +128,10 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
                 )
             )
         case ChangeKind.CHECK | ChangeKind.NO_OP:
-            _settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
+            settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
         case ChangeKind.UPDATE:
             if op.requires and seen.facts and not _capable(run, op, seen):
-                _hold(
+                hold(
                     run, op, HoldKind.CAPABILITY, f"the server no longer shows {op.requires.value}"
                 )
                 return
@@ -149,7 +139,7 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
             if isinstance(verdict, Done):
                 _intend(run, op, kind, seen, ctx)
             else:
-                _settle(run, op, seen, verdict, ctx)
+                settle(run, op, seen, verdict, ctx)
         case _:
             assert_never(change.kind)
 
@@ -251,120 +241,12 @@ def _send(run: Executor, op: Operation, key: str) -> None:
     except NotYet as error:
         run.live = replace(run.live, resend=run.live.resend | {op.id})
         run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
-        _time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
+        time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
     except Conflict as error:
-        _hold(run, op, HoldKind.PERSON, error.message, error.hint)
+        hold(run, op, HoldKind.PERSON, error.message, error.hint)
     except OutsideError as error:
         text = f"{error.message} {error.why}".strip()
         run.append(OperationFailed(operation=op.id, reason=text, hint=error.hint))
     else:
         run.live = run.live.doubt(op.id, holds=False)
         run.live = replace(run.live, resend=run.live.resend - {op.id})
-
-
-def _settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx: Context) -> None:
-    """Turn what `verify` answered into a record, or into a moment at which to look again."""
-    if isinstance(verdict, NeedsPerson) and (
-        op.id in run.state.proofs or op.id in run.state.approvals
-    ):
-        verdict = Done(sentence="said by a person")
-    match verdict:
-        case Done():
-            _decided(run, op, Verdict.PASS, verdict.sentence)
-            found = run.state.operations.get(op.id)
-            wrote = found is not None and found.standing is Standing.INTENDED
-            facts = seen.observation.only(KINDS[op.kind].touches(op)).facts if wrote else {}
-            run.append(
-                OperationCompleted(
-                    operation=op.id, facts=facts, wrote=wrote, sentence=verdict.sentence
-                )
-            )
-        case Waiting():
-            _wait(run, op, verdict)
-        case Failed():
-            _decided(run, op, Verdict.FAIL, verdict.reason)
-            run.append(OperationFailed(operation=op.id, reason=verdict.reason, hint=verdict.hint))
-        case NeedsPerson() if ctx.undoing:
-            _wait(run, op, Waiting(retry_after_s=PERSON_LOOK_AFTER_S, progress=verdict.reason))
-        case NeedsPerson():
-            kinds = {GATE: HoldKind.INCONCLUSIVE, APPROVAL: HoldKind.APPROVAL}
-            _await(run, op)
-            _hold(run, op, kinds.get(op.kind, HoldKind.PERSON), verdict.reason, verdict.hint)
-        case LeftRunning():
-            run.append(
-                CohortLeftRunning(
-                    operation=op.id, cohort=verdict.cohort, runs=verdict.runs, reason=verdict.reason
-                )
-            )
-        case _:
-            assert_never(verdict)
-
-
-def _decided(run: Executor, op: Operation, verdict: Verdict, sentence: str) -> None:
-    """A decided gate is journaled and never re-decided within its attempt."""
-    if op.kind == GATE:
-        gate = op.id.rpartition("/")[2]
-        run.append(GateDecided(operation=op.id, gate=gate, verdict=verdict, sentence=sentence))
-
-
-def _await(run: Executor, op: Operation) -> None:
-    if run.state.standing(op.id) is None:
-        run.append(OperationAwaited(operation=op, attempt=run.state.attempt(op.id)))
-
-
-def _wait(run: Executor, op: Operation, waiting: Waiting) -> None:
-    """Look first, time out second: only what still waits after a fresh look may time out."""
-    _await(run, op)
-    if _time_out(run, op, waiting):
-        return
-    run.live = run.live.wait(op.id, run.now_s() + waiting.retry_after_s, waiting.progress)
-
-
-def _time_out(run: Executor, op: Operation, waiting: Waiting) -> bool:
-    """Whether its time is up. *Cannot measure* is not *measured bad*: that holds, and fails nothing."""
-    found = run.state.operations[op.id]
-    attended = run.live.attended_s(run.now_s())
-    waited = attended - found.since_attended_s
-    step_began = min(
-        (
-            other.since_attended_s
-            for other in run.state.operations.values()
-            if other.operation
-            and other.operation.step == op.step
-            and not other.id.startswith("undo/")
-        ),
-        default=attended,
-    )
-    late_step = op.step_timeout_s is not None and attended - step_began > op.step_timeout_s
-    if waited <= op.within_s and not late_step:
-        return False
-    limit = (
-        f"timeout {op.step_timeout_s:g} s of step {op.step}"
-        if late_step
-        else f"within {op.within_s:g} s"
-    )
-    reason = f"not done after {waited:.1f} s ({limit}); last seen: {waiting.progress}"
-    if op.id.startswith("undo/"):
-        run.append(UndoSkipped(operation=op.id, reason=reason))
-    elif waiting.unmeasured:
-        hint = "nothing bad was measured: `resume` looks anew, `rollback` puts everything back"
-        _hold(run, op, HoldKind.INCONCLUSIVE, reason, hint)
-    else:
-        _decided(run, op, Verdict.FAIL, reason)
-        run.append(OperationFailed(operation=op.id, reason=reason))
-    return True
-
-
-def _hold(run: Executor, op: Operation, kind: HoldKind, reason: str, hint: str = "") -> None:
-    """Hold at this operation; inside an open group its own undo comes first."""
-    from rollout_kit.execution import watch
-    from rollout_kit.model.events import GroupUndoStarted
-
-    group = drift.open_group(run.state)
-    if group is not None and kind is not HoldKind.PERSON:
-        run.append(
-            GroupUndoStarted(group=group, operation=op.id, hold=kind, reason=reason, hint=hint)
-        )
-        return
-    held = RolloutHeld(kind=kind, operation=op.id, reason=reason, hint=hint)
-    run.append(watch.bound(run, held))

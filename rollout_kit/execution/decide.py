@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
-from rollout_kit.execution import rollback
+from rollout_kit.execution import rollback, undoing
+from rollout_kit.execution.decisions import (
+    Advance,
+    CloseGroup,
+    Decision,
+    Finish,
+    Hold,
+    RollBack,
+    Sleep,
+    Stop,
+    TakeBaseline,
+    UndoGroup,
+    WatchFleet,
+)
 from rollout_kit.execution.drift import open_group
 from rollout_kit.execution.live import Live
 from rollout_kit.execution.skew_window import SKEW_WINDOW
@@ -15,104 +25,13 @@ from rollout_kit.model.state import OperationState, RolloutState, Standing
 from rollout_kit.ports.approvals import PersonSaid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
-    """Look at this operation and take it one step on: begin, apply, apply again, verify."""
-
-    operation: Operation
-    undo: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBaseline:
-    """Picture the fleet before the first write."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchFleet:
-    """Sample the guards and hold the fleet against what is expected."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sleep:
-    """Nothing to do until this moment (monotonic seconds)."""
-
-    until_s: float
-    operation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollBack:
-    cause: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndoGroup:
-    """Close the gap that a group left open, before holding or aborting."""
-
-    started: GroupUndoStarted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseGroup:
-    group: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Journal this hold (or repeat the one that stands) and stop."""
-
-    held: RolloutHeld
-    repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkipUndo:
-    """The rollback's deadline has come: this undo is listed instead of done."""
-
-    operation: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """The rollback's undos are through: look once more at the whole fleet, then say how it ended."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
-    outcome: Outcome
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """The rollout is over, or waits for a person: nothing to journal."""
-
-
-Decision: TypeAlias = (
-    Advance
-    | TakeBaseline
-    | WatchFleet
-    | Sleep
-    | RollBack
-    | UndoGroup
-    | CloseGroup
-    | Hold
-    | SkipUndo
-    | Settle
-    | Finish
-    | Stop
-)
-
-
 def decide(state: RolloutState, live: Live, now_s: float) -> Decision:
     """The next thing to do. `now_s` is monotonic."""
     assert state.started is not None, "a rollout begins with RolloutStarted"
     if state.finished:
         return Stop()
     if state.rollback:
-        return _roll_back(state, live, now_s)
+        return undoing.roll_back(state, live, now_s)
     if state.group_undo:
         return _undo_group(state, live, now_s, state.group_undo)
     if state.hold:
@@ -128,13 +47,7 @@ def decide(state: RolloutState, live: Live, now_s: float) -> Decision:
     if live.drift:
         return _drifted(state, live)
     if live.unmeasured and open_group(state) is None:
-        guard, sentence = live.unmeasured
-        hint = "see why it cannot be measured; `resume` goes on, `rollback` puts everything back"
-        return Hold(
-            held=RolloutHeld(
-                kind=HoldKind.INCONCLUSIVE, operation=guard, reason=sentence, hint=hint
-            )
-        )
+        return _unmeasured(*live.unmeasured)
     return _go_on(state, live, now_s)
 
 
@@ -152,9 +65,7 @@ def _go_on(state: RolloutState, live: Live, now_s: float) -> Decision:
     if live.skew and open_group(state) is None:
         hint = "`resume` allows the window once more; `rollback` puts everything back"
         return Hold(
-            held=RolloutHeld(
-                kind=HoldKind.SKEW, operation=SKEW_WINDOW, reason=live.skew, hint=hint
-            )
+            held=RolloutHeld(kind=HoldKind.SKEW, operation=SKEW_WINDOW, reason=live.skew, hint=hint)
         )
     if now_s >= live.guards_due_s or live.checked_step != operation.step:
         return WatchFleet()
@@ -165,6 +76,13 @@ def _go_on(state: RolloutState, live: Live, now_s: float) -> Decision:
     if due_s <= now_s:
         return Advance(operation=soonest)
     return Sleep(until_s=min(due_s, live.guards_due_s or due_s), operation=soonest.id)
+
+
+def _unmeasured(guard: str, sentence: str) -> Hold:
+    hint = "see why it cannot be measured; `resume` goes on, `rollback` puts everything back"
+    return Hold(
+        held=RolloutHeld(kind=HoldKind.INCONCLUSIVE, operation=guard, reason=sentence, hint=hint)
+    )
 
 
 def _silent(live: Live, operation: Operation) -> Hold:
@@ -310,7 +228,7 @@ def _undo_group(
             )
         )
     lists = rollback.undo_lists(state, started.group)
-    step = _next_undo(state, live, now_s, lists)
+    step = undoing.next_undo(state, live, now_s, lists)
     if step:
         return step
     if rollback.shortfall(state):
@@ -318,66 +236,3 @@ def _undo_group(
             cause=f"{started.operation}: {started.reason}; the group {started.group} could not be closed"
         )
     return CloseGroup(group=started.group)
-
-
-def _roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
-    assert state.started is not None
-    lists = rollback.undo_lists(state)
-    deadline = state.rollback_attended_s + state.started.execution_plan.rollback.within_s
-    if now_s >= live.guards_due_s and not live.settled:
-        return WatchFleet()  # shown from here on, deciding nothing
-    restoring = tuple(item for item in lists if not item.retires)
-    retiring = tuple(item for item in lists if item.retires)
-    step = _next_undo(state, live, now_s, restoring) or _next_undo(
-        state, live, now_s, retiring, together=True
-    )
-    if step is None:
-        return _ended(state, live) if live.settled else Settle()
-    if isinstance(step, Sleep | Advance) and live.attended_s(now_s) > deadline:
-        name = step.operation.id if isinstance(step, Advance) else step.operation
-        return SkipUndo(operation=name, reason=_late(live, name))
-    return step
-
-
-def _late(live: Live, operation: str) -> str:
-    waited = live.waiting_for.get(operation, "not begun")
-    return f"the rollback's deadline came first; last seen: {waited}"
-
-
-def _next_undo(
-    state: RolloutState,
-    live: Live,
-    now_s: float,
-    lists: tuple[rollback.UndoList, ...],
-    *,
-    together: bool = False,
-) -> Advance | Sleep | None:
-    """The next thing to do in these lists: one list after the other, or all side by side."""
-    sleeping: list[Sleep] = []
-    for undo in lists:
-        operation = rollback.current(state, undo)
-        if operation is None:
-            continue
-        due = live.due_s.get(operation.id, now_s)
-        if due <= now_s:
-            return Advance(operation=operation, undo=True)
-        sleeping.append(Sleep(until_s=due, operation=operation.id))
-        if not together:
-            break
-    return min(sleeping, key=lambda item: item.until_s) if sleeping else None
-
-
-def _ended(state: RolloutState, live: Live) -> Finish:
-    assert state.rollback is not None
-    short = (
-        *rollback.shortfall(state),
-        *(difference.sentence for difference in live.unrestored),
-    )
-    cause = state.rollback.cause
-    if short:
-        return Finish(
-            outcome=Outcome.ROLLBACK_INCOMPLETE, sentence=f"{cause}. Not undone: {'; '.join(short)}"
-        )
-    if state.left:
-        return Finish(outcome=Outcome.ROLLED_BACK_WITH_RESIDUE, sentence=cause)
-    return Finish(outcome=Outcome.ROLLED_BACK, sentence=cause)

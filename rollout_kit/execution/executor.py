@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from rollout_kit.execution import advance, rollback, watch
-from rollout_kit.execution.decide import (
+from rollout_kit.execution import advance, people, rollback, watch
+from rollout_kit.execution.decide import decide
+from rollout_kit.execution.decisions import (
     Advance,
     CloseGroup,
     Decision,
@@ -21,7 +22,6 @@ from rollout_kit.execution.decide import (
     TakeBaseline,
     UndoGroup,
     WatchFleet,
-    decide,
 )
 from rollout_kit.execution.live import Live
 from rollout_kit.model.events import (
@@ -90,7 +90,7 @@ class Executor:
         while True:
             if self.shell.clock.interrupted():
                 return End.INTERRUPTED
-            watch.read_people(self)
+            people.read_people(self)
             decision = decide(self.state, self.live, self.shell.clock.monotonic_s())
             end = self._perform(decision)
             if end is not None:
@@ -120,7 +120,7 @@ class Executor:
                 watch.settle(self)
             case Hold():
                 if not decision.repeated:
-                    self.append(watch.bound(self, decision.held))
+                    self.append(people.bound(self, decision.held))
                 if decision.repeated or not self.live.wait_for_people:
                     return End.HELD
             case Finish():

@@ -38,7 +38,7 @@ PACE = {
     "node_within": "30s",
     "canary_within": "40s",
     "drain_within": "60s",
-    "rollback_within": "60s",
+    "rollback_within": "50s",
     "smoke_count": "4",
     "overdue_at_most": "8s",
     "overdue_at_most_ms": "8000",

@@ -1,0 +1,99 @@
+"""What people left beside the journal: taken in, journaled, and bound to what they saw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rollout_kit.execution.observe import observe_fleet
+from rollout_kit.model.events import (
+    ApprovalGiven,
+    HoldKind,
+    OperationFailed,
+    ProvedByPerson,
+    RolloutHeld,
+)
+from rollout_kit.model.observation import Observation
+from rollout_kit.operations.registry import KINDS
+from rollout_kit.ports.approvals import PersonRecord, PersonSaid
+
+if TYPE_CHECKING:
+    from rollout_kit.execution.executor import Executor
+
+
+def read_people(run: Executor) -> None:
+    """Take in what people left beside the journal, and journal what is acted on."""
+    records = run.shell.approvals.read()
+    if records == run.live.people and run.state.hold is None:
+        return
+    run.live = replace(run.live, people=records)
+    held = run.state.hold
+    if held is None or run.state.started is None or run.state.rollback:
+        return
+    attempt = run.state.attempt(held.operation)
+    for said in records:
+        if said.operation == held.operation and said.attempt == attempt:
+            _take_in(run, held, said)
+            if run.state.hold is None:
+                return
+    _approval_late(run, held)
+
+
+def _take_in(run: Executor, held: RolloutHeld, said: PersonRecord) -> None:
+    """An approval counts only while plan digest and fingerprint are the same; a void one hides none."""
+    assert run.state.started is not None
+    if said.digest != run.state.started.digest:
+        return
+    if said.fingerprint != _fingerprint_after(run, held.operation):
+        run.progress(
+            held.operation, f"the approval of {said.actor} is void: the fleet has changed since"
+        )
+        return
+    if said.said is PersonSaid.APPROVE and held.kind is HoldKind.APPROVAL:
+        run.append(
+            ApprovalGiven(
+                operation=held.operation,
+                actor=said.actor,
+                because=said.because,
+                fingerprint=said.fingerprint,
+            )
+        )
+    elif said.said in (PersonSaid.PROVE, PersonSaid.APPROVE) and held.kind is HoldKind.PERSON:
+        run.append(
+            ProvedByPerson(
+                operation=held.operation, fact=said.because or held.reason, actor=said.actor
+            )
+        )
+
+
+def _approval_late(run: Executor, held: RolloutHeld) -> None:
+    found = run.state.operations.get(held.operation)
+    if held.kind is not HoldKind.APPROVAL or found is None or found.operation is None:
+        return
+    within_s = found.operation.within_s
+    if run.state.held_at is None:
+        return
+    waited_s = (run.shell.clock.now() - run.state.held_at).total_seconds()
+    if waited_s > within_s:
+        reason = f"nobody approved within {within_s:g} s (asked {waited_s:.0f} s ago)"
+        run.append(OperationFailed(operation=held.operation, reason=reason))
+
+
+def bound(run: Executor, held: RolloutHeld) -> RolloutHeld:
+    """A hold that a person can settle carries what the decision is bound to."""
+    return replace(held, fingerprint=_fingerprint_after(run, held.operation))
+
+
+def _fingerprint_after(run: Executor, operation_id: str) -> str:
+    """Of the facts that the operations after this one touch and rely on, `no answer` left out."""
+    assert run.state.started is not None
+    operations = run.state.started.execution_plan.operations
+    ids = [op.id for op in operations]
+    later = operations[ids.index(operation_id) :] if operation_id in ids else operations
+    paths = {
+        path
+        for op in later
+        for path in (*KINDS[op.kind].touches(op), *KINDS[op.kind].relies_on(op))
+    }
+    seen = observe_fleet(run.shell.readers, run.now_s())
+    return Observation(facts=seen.facts).only(paths).fingerprint()

@@ -1,0 +1,80 @@
+"""What to do next while undos run: list by list, restoring first, then retiring side by side. Pure."""
+
+from __future__ import annotations
+
+from rollout_kit.execution import rollback
+from rollout_kit.execution.decisions import (
+    Advance,
+    Decision,
+    Finish,
+    Settle,
+    SkipUndo,
+    Sleep,
+    WatchFleet,
+)
+from rollout_kit.execution.live import Live
+from rollout_kit.model.events import Outcome
+from rollout_kit.model.state import RolloutState
+
+
+def roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
+    assert state.started is not None
+    lists = rollback.undo_lists(state)
+    deadline = state.rollback_attended_s + state.started.execution_plan.rollback.within_s
+    if now_s >= live.guards_due_s and not live.settled:
+        return WatchFleet()  # shown from here on, deciding nothing
+    restoring = tuple(item for item in lists if not item.retires)
+    retiring = tuple(item for item in lists if item.retires)
+    step = next_undo(state, live, now_s, restoring) or next_undo(
+        state, live, now_s, retiring, together=True
+    )
+    if step is None:
+        return _ended(state, live) if live.settled else Settle()
+    if isinstance(step, Sleep | Advance) and live.attended_s(now_s) > deadline:
+        name = step.operation.id if isinstance(step, Advance) else step.operation
+        return SkipUndo(operation=name, reason=_late(live, name))
+    return step
+
+
+def _late(live: Live, operation: str) -> str:
+    waited = live.waiting_for.get(operation, "not begun")
+    return f"the rollback's deadline came first; last seen: {waited}"
+
+
+def next_undo(
+    state: RolloutState,
+    live: Live,
+    now_s: float,
+    lists: tuple[rollback.UndoList, ...],
+    *,
+    together: bool = False,
+) -> Advance | Sleep | None:
+    """The next thing to do in these lists: one list after the other, or all side by side."""
+    sleeping: list[Sleep] = []
+    for undo in lists:
+        operation = rollback.current(state, undo)
+        if operation is None:
+            continue
+        due = live.due_s.get(operation.id, now_s)
+        if due <= now_s:
+            return Advance(operation=operation, undo=True)
+        sleeping.append(Sleep(until_s=due, operation=operation.id))
+        if not together:
+            break
+    return min(sleeping, key=lambda item: item.until_s) if sleeping else None
+
+
+def _ended(state: RolloutState, live: Live) -> Finish:
+    assert state.rollback is not None
+    short = (
+        *rollback.shortfall(state),
+        *(difference.sentence for difference in live.unrestored),
+    )
+    cause = state.rollback.cause
+    if short:
+        return Finish(
+            outcome=Outcome.ROLLBACK_INCOMPLETE, sentence=f"{cause}. Not undone: {'; '.join(short)}"
+        )
+    if state.left:
+        return Finish(outcome=Outcome.ROLLED_BACK_WITH_RESIDUE, sentence=cause)
+    return Finish(outcome=Outcome.ROLLED_BACK, sentence=cause)
