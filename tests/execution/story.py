@@ -33,7 +33,7 @@ def op(name: str, *, group: str = "", on_failure: OnFailure = OnFailure.ROLLBACK
     return Operation(
         id=name,
         kind="bake",
-        step=name.split("/")[0],
+        step=name.split("/", maxsplit=1)[0],
         arguments={"bake_s": 1.0},
         group=Group(id=group) if group else None,
         on_failure=on_failure,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_kit.execution.decide import (
+
+from rollout_kit.execution.decide import decide
+from rollout_kit.execution.decisions import (
     Advance,
     CloseGroup,
     Decision,
@@ -19,7 +21,6 @@ from rollout_kit.execution.decide import (
     TakeBaseline,
     UndoGroup,
     WatchFleet,
-    decide,
 )
 from rollout_kit.execution.live import Live
 from rollout_kit.model.events import (
