@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
+
+
+@lru_cache(maxsize=4096)
+def encoded(name: str) -> str:
+    """A name as one part of a path: every path of a fact is built from such, over and over."""
+    return quote(name, safe="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -16,7 +23,7 @@ class QueueRef:
     @property
     def path(self) -> str:
         """`<namespace>/<queue>`, each part percent-encoded, for fact names and journal keys."""
-        return f"{quote(self.namespace, safe='')}/{quote(self.task_queue, safe='')}"
+        return f"{encoded(self.namespace)}/{encoded(self.task_queue)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ class CohortRef:
     @property
     def path(self) -> str:
         """`<namespace>/<queue>/<build>`; the unversioned cohort is `=`, which no encoding yields."""
-        build = "=" if self.build_id is None else quote(self.build_id, safe="")
+        build = "=" if self.build_id is None else encoded(self.build_id)
         return f"{self.queue.path}/{build}"
 
     @staticmethod

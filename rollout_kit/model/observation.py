@@ -21,9 +21,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.identity import CohortRef, encoded
 
 
 class Absent(Enum):
@@ -39,7 +39,7 @@ Facts: TypeAlias = Mapping[str, FactValue]
 
 
 def node_fact(node: str, attribute: str) -> str:
-    return f"node/{quote(node, safe='')}/{attribute}"
+    return f"node/{encoded(node)}/{attribute}"
 
 
 def cohort_fact(cohort: CohortRef, attribute: str) -> str:
@@ -47,7 +47,7 @@ def cohort_fact(cohort: CohortRef, attribute: str) -> str:
 
 
 def maintenance_fact(name: str, attribute: str) -> str:
-    return f"maintenance/{quote(name, safe='')}/{attribute}"
+    return f"maintenance/{encoded(name)}/{attribute}"
 
 
 def capability_fact(capability: str) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollout_kit.model.identity import QueueRef
-from rollout_kit.model.observation import Observation, node_fact
-from rollout_kit.model.situation import Situation
+from rollout_kit.model.observation import node_fact
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.node_identity import NodeIdentity, not_as_planned, unanswered
-from rollout_kit.operations.reading import merged, read_node, read_others
+from rollout_kit.operations.reading import merged, read_node, read_others, read_protocols
 from rollout_kit.operations.rotation import Rotation, through_node, through_target, unruled
 from rollout_kit.ports.engine import CohortTable
 
@@ -21,7 +20,7 @@ def look_at_returning_node(
     """The node; its fellows too while it is not ready (rule 5). Once it is, and still out of rotation,
     it is asked for its marker and compared with a fellow: what takes long is asked once."""
     node = rotation.node
-    own = read_node(node, readers, now_s)
+    own = read_node(node, readers, now_s, unready=False)
     if not own.situation.node(node).ready:
         return merged((read_others(rotation.others, readers, now_s), own), now_s)
     if unruled(node, own.situation):
@@ -37,7 +36,8 @@ def look_at_returning_node(
     seen = merged((others, own), now_s)
     fellow = next((n for n in rotation.others if others.situation.node(n).ready), None)
     if fellow is not None:
-        seen = merged((seen, _protocols(read_node(fellow, readers, now_s), fellow)), now_s)
+        # Only what a comparison needs: facts of a fellow are not this operation's to compare.
+        seen = merged((seen, read_protocols(fellow, readers, now_s)), now_s)
     differing = _differing(node, fellow, readers)
     return _noted(seen, through_node(node), differing) if differing else seen
 
@@ -67,16 +67,6 @@ def _with_marker(seen: Seen, node: str, readers: Readers) -> Seen:
 def _noted(seen: Seen, key: str, reason: str) -> Seen:
     unread = {**seen.situation.unread, key: reason}
     return replace(seen, situation=replace(seen.situation, unread=unread))
-
-
-def _protocols(look: Seen, node: str) -> Seen:
-    """Only what a comparison needs: facts of a fellow are not this operation's to compare."""
-    return replace(look, situation=Situation(), observation=_only(look.observation, node))
-
-
-def _only(observation: Observation, node: str) -> Observation:
-    names = ("control_plane", "worker_protocol", "accepts_lower_minors")
-    return observation.only(node_fact(node, name) for name in names)
 
 
 def _differing(node: str, fellow: str | None, readers: Readers) -> str:

@@ -28,6 +28,8 @@ ACTIVE = "schedules.active"
 SCHEDULES = "schedules"
 """Key in `unread` for the figures of schedules."""
 NO_ADMIN = "operator metrics need an admin token"
+NOT_READY = "it is not ready yet"
+PROTOCOLS = ("control_plane", "worker_protocol", "accepts_lower_minors")
 
 
 def merged(looks: Iterable[Seen], now_s: float) -> Seen:
@@ -44,11 +46,13 @@ def merged(looks: Iterable[Seen], now_s: float) -> Seen:
     )
 
 
-def read_node(name: str, readers: Readers, now_s: float, *, metrics: bool = False) -> Seen:
+def read_node(
+    name: str, readers: Readers, now_s: float, *, metrics: bool = False, unready: bool = True
+) -> Seen:
     """One API node: the driver's spec and membership, and what the node itself answers.
 
     `metrics` asks the node for its marker too (admin; takes long on a busy server). A node that does
-    not answer its readiness probe is asked nothing else.
+    not answer its readiness probe is asked nothing else; nor is, without `unready`, one not ready yet.
     """
     infra = readers.infra
     spec = ask_driver(readers, Answers.SPEC, lambda: infra.node_spec(name))
@@ -57,8 +61,13 @@ def read_node(name: str, readers: Readers, now_s: float, *, metrics: bool = Fals
     processes = ask_driver(readers, Answers.PROCESSES, lambda: infra.node_processes(name))
     readiness = ask(lambda: readers.engine.readiness(name))
     silent = isinstance(readiness, Missing) and readiness.why is Absent.NO_ANSWER
-    info = readiness if silent else ask(lambda: readers.engine.cluster_info(name))
-    assert not isinstance(info, Readiness)
+    info: ClusterInfo | Missing
+    if isinstance(readiness, Missing) and silent:
+        info = readiness
+    elif not unready and isinstance(readiness, Readiness) and not readiness.ready:
+        info = Missing(why=Absent.NOT_READ, reason=NOT_READY)
+    else:
+        info = ask(lambda: readers.engine.cluster_info(name))
     answered: OperatorMetrics | Missing | None = None
     if metrics and not silent and readers.engine.has_admin():
         answered = ask(lambda: readers.engine.operator_metrics(readers.scope.namespace, name))
@@ -89,6 +98,15 @@ def read_node(name: str, readers: Readers, now_s: float, *, metrics: bool = Fals
         situation=Situation(nodes={name: numbers}, unread=unread),
         at_s=now_s,
     )
+
+
+def read_protocols(name: str, readers: Readers, now_s: float) -> Seen:
+    """What a node speaks, and nothing else of it."""
+    info = ask(lambda: readers.engine.cluster_info(name))
+    nobody = Missing(why=Absent.NOT_READ, reason="")
+    shown = Observation(facts=_answered_facts(name, info, nobody, has_admin=False))
+    spoken = shown.only(node_fact(name, attribute) for attribute in PROTOCOLS)
+    return Seen(observation=spoken, situation=Situation(), at_s=now_s)
 
 
 def read_all_nodes(readers: Readers, now_s: float, *, metrics: bool = False) -> Seen:

@@ -193,3 +193,17 @@ def test_a_silent_node_is_asked_nothing_but_its_readiness() -> None:
     world.nodes["api-1"].fails = SILENT
     Run(fleet=world, op=wait()).look()
     assert [asked for asked in world.asked if "api-1" in asked] == ["readiness api-1"]
+
+
+def test_a_node_that_is_not_ready_yet_is_asked_for_nothing_but_its_readiness() -> None:
+    world = restarted()
+    world.nodes["api-1"].ready = False
+    Run(fleet=world, op=wait()).verify()
+    assert [call for call in world.asked if call.endswith("api-1")] == ["readiness api-1"]
+
+
+def test_of_a_fellow_only_readiness_and_what_it_speaks_are_asked_once() -> None:
+    world = restarted()
+    Run(fleet=world, op=wait()).verify()
+    asked = ["readiness api-1", "info api-1", "readiness api-2", "info api-2"]
+    assert world.asked == asked
