@@ -26,6 +26,7 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.measure import observe_source, sample
+from rollout_kit.operations.symptoms import hint_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +86,9 @@ def _verification(
         case Verdict.PASS:
             return Done(sentence=judged.sentence)
         case Verdict.FAIL:
-            return Failed(
-                reason=f"gate {gate.name}: {judged.sentence}",
-                hint="look at what the gate measures before this plan is tried again",
-            )
+            reason = f"gate {gate.name}: {judged.sentence}"
+            look = "look at what the gate measures before this plan is tried again"
+            return Failed(reason=reason, hint=hint_for(JudgeGate.kind, reason, look))
         case Verdict.INCONCLUSIVE:
             return NeedsPerson(
                 reason=f"gate {gate.name}: {judged.sentence}",
