@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollout_kit.document.plan import PinnedRuns, SmokeStage, Step, WorkerCanaryStep, WorkerRelease
 from rollout_kit.model.capability import Capability
+from rollout_kit.model.duration import span
 from rollout_kit.model.identity import CohortRef, QueueRef
 from rollout_kit.model.operation import Operation
 from rollout_kit.operations.api import Seen
@@ -15,11 +16,12 @@ from rollout_kit.operations.cohort_acts import (
     ResumeCohortArguments,
     Strength,
 )
+from rollout_kit.operations.departure import gone_window_s
 from rollout_kit.operations.liveness import DRAINING, started
 from rollout_kit.operations.pins import PinRules
 from rollout_kit.operations.smoke import SmokeRunsArguments
 from rollout_kit.operations.starts import known
-from rollout_kit.planning.api import World
+from rollout_kit.planning.api import Problem, World
 from rollout_kit.planning.scope import queue_of, queues_named
 from rollout_kit.planning.unit import operation, part
 
@@ -85,55 +87,39 @@ def bring_up(
     about = subject(cohort.queue, world)
     others, rules = others_of(cohort, world), PinRules.of(world.scope)
     operations: list[Operation] = []
-    if world.observation.cohort(cohort, "drain_intent") == DRAINING:
-        resume = ResumeCohortArguments(cohort=cohort, others=others, rules=rules)
+
+    def add(act: str, kind: str, arguments: object, because: str) -> None:
+        follows = tuple(op.id for op in operations) if kind == "await_cohort" else ()
         operations.append(
             operation(
                 step,
                 world.document,
-                f"{about}/resume",
-                "resume_cohort",
-                resume,
+                f"{about}/{act}",
+                kind,
+                arguments,
                 within_s=within_s,
-                because="while it drains it would get no task",
+                because=because,
+                follows=follows,
             )
         )
+
+    if world.observation.cohort(cohort, "drain_intent") == DRAINING:
+        resume = ResumeCohortArguments(cohort=cohort, others=others, rules=rules)
+        add("resume", "resume_cohort", resume, "while it drains it would get no task")
+    selects = Capability.PROMOTE in world.capabilities
     deploy = DeployCohortArguments(
         cohort=cohort,
         image=image,
         replicas=replicas,
         others=others,
         rules=rules,
-        beside=Capability.PROMOTE in world.capabilities
-        and any(lives(other, world) for other in others),
+        beside=selects and any(lives(other, world) for other in others),
     )
-    operations.append(
-        operation(
-            step,
-            world.document,
-            f"{about}/deploy",
-            "deploy_cohort",
-            deploy,
-            within_s=within_s,
-            because="it needs workers for all it may get",
-        )
-    )
+    add("deploy", "deploy_cohort", deploy, "it needs workers for all it may get")
     autoscaled = world.observation.cohort(cohort, "autoscaled") is True
-    there = AwaitCohortArguments(
-        cohort=cohort, strength=Strength.STARTED, n=1 if autoscaled else replicas
-    )
-    operations.append(
-        operation(
-            step,
-            world.document,
-            f"{about}/started",
-            "await_cohort",
-            there,
-            within_s=within_s,
-            because="it has to be there before it gets any work",
-            follows=tuple(op.id for op in operations),
-        )
-    )
+    count = 1 if autoscaled else replicas
+    there = AwaitCohortArguments(cohort=cohort, strength=Strength.STARTED, n=count)
+    add("started", "await_cohort", there, "it has to be there before it gets any work")
     return tuple(operations)
 
 
@@ -192,6 +178,20 @@ def take_away(
                 wave=f"{step.id}/{act}" if kind.startswith("await") else "",
             )
     return tuple(made.values())
+
+
+def too_short(cohorts: tuple[CohortRef, ...], world: World, within_s: float) -> tuple[Problem, ...]:
+    """A wait that ends before its own proof can be there would fail for certain."""
+    return tuple(
+        Problem(
+            summary="Within is shorter than the proof takes",
+            detail=f"That {cohort.label} is gone is proved by counts that stay zero for"
+            f" {span(window_s)} (stale limit and one poll), and `within` is {span(within_s)}.",
+            hint=f"give it more than {span(window_s)}, and the time that open runs need on top",
+        )
+        for cohort in cohorts
+        if within_s < (window_s := gone_window_s(world.situation, cohort.queue))
+    )
 
 
 def smokes_before(step: Step, queue: QueueRef, world: World) -> tuple[str, ...]:

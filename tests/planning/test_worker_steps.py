@@ -391,6 +391,14 @@ def test_the_plan_carries_what_becomes_of_pinned_runs() -> None:
     assert leaving.pinned_runs.value == "strand"
 
 
+def test_a_drain_that_must_be_through_before_its_proof_can_be_is_refused() -> None:
+    steps = canary("{share: 100%}") + drain().replace("within: 1h", "within: 59s")
+    (problem,) = newer().planned(document(steps=steps)).problems
+    assert problem.summary == "Within is shorter than the proof takes"
+    assert "stay zero for 1m" in problem.detail
+    assert "`within` is 59s" in problem.detail
+
+
 def test_a_drain_with_nobody_in_its_place_is_blocked_and_names_what_comes_first() -> None:
     planning = newer().planned(document(steps=drain()))
     (stage,) = (s for s in staged_all(newer(), planning) if s.operation.kind == "drain_cohort")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout_kit.document.plan import DrainStep, Step, StepKind
 from rollout_kit.planning.api import Expansion, World
-from rollout_kit.planning.cohort_operations import named, take_away
+from rollout_kit.planning.cohort_operations import named, take_away, too_short
 from rollout_kit.planning.scope import cohort_in
 from rollout_kit.planning.unit import after_unit
 
@@ -21,5 +21,6 @@ class DrainPlanner:
         )
         writes = tuple(op.id for op in operations if op.kind in ("drain_cohort", "stop_cohort"))
         return Expansion(
-            operations=(*operations, *after_unit(step, "", world, bake_s=0, follows=writes))
+            operations=(*operations, *after_unit(step, "", world, bake_s=0, follows=writes)),
+            problems=too_short(cohorts, world, with_.within_s),
         )

@@ -6,7 +6,7 @@ from rollout_kit.document.plan import RestoreStep, Step, StepKind
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Operation
 from rollout_kit.planning.api import Expansion, World
-from rollout_kit.planning.cohort_operations import bring_up, named, take_away
+from rollout_kit.planning.cohort_operations import bring_up, named, take_away, too_short
 from rollout_kit.planning.scope import cohort_in, queue_of
 from rollout_kit.planning.steps.promote import give_starts
 
@@ -32,7 +32,11 @@ class RestorePlanner:
         operations += take_away(
             step, bad, world, pinned_runs=with_.pinned_runs, within_s=with_.within_s
         )
-        return Expansion(operations=tuple(operations), problems=given.problems, notes=given.notes)
+        return Expansion(
+            operations=tuple(operations),
+            problems=(*given.problems, *too_short(bad, world, with_.within_s)),
+            notes=given.notes,
+        )
 
 
 def _size(good: CohortRef, bad: CohortRef, world: World) -> tuple[str | None, int]:
