@@ -20,6 +20,9 @@ from rollout_kit.planning.api import Problem
 from rollout_kit.planning.planner import plan
 from rollout_kit.policy.evaluate import Finding
 
+DRIVER_FACTS = frozenset({"image", "attached", "spec", "spec_json", "replicas", "running"})
+"""Facts that the driver answers, by attribute: a driver that is away blocks no preview."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewOperation:
@@ -175,7 +178,13 @@ def _only_unread(op: Operation, world: Observation) -> bool:
     """Blocked for want of a credential or a driver's answer: "judged at apply", never a blocker."""
     kind = KINDS[op.kind]
     paths = (*kind.touches(op), *kind.relies_on(op))
-    return any(world.get(path) is Absent.NOT_READ for path in paths if not path.endswith("/"))
+    return any(_unread(path, world) for path in paths if not path.endswith("/"))
+
+
+def _unread(path: str, world: Observation) -> bool:
+    value = world.facts.get(path)
+    from_driver = path.rpartition("/")[2] in DRIVER_FACTS
+    return value is Absent.NOT_READ or (value is Absent.NO_ANSWER and from_driver)
 
 
 def _problem(op: Operation, change: Change) -> Problem:

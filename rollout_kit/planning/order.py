@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout_kit.document.plan import PlanDocument
-from rollout_kit.model.observation import BOOTSTRAP_REVISION, Absent, show
+from rollout_kit.model.observation import BOOTSTRAP_REVISION, Absent, Observation, show
 from rollout_kit.operations.skew import ServerChange, judge_skew
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft, Stage
@@ -21,7 +21,11 @@ def bootstrap_first(draft: Draft) -> Iterator[Problem]:
     A plan that leaves every server process on its version needs no bootstrap.
     """
     server = draft.document.release.server
-    if server is None or server.is_restart or not any(_changes_server(s) for s in draft.writes):
+    if (
+        server is None
+        or server.is_restart
+        or not any(_changes_server(s, draft.live) for s in draft.writes)
+    ):
         return
     for stage in draft.writes:
         if stage.operation.kind not in STARTS_A_PROCESS:
@@ -119,9 +123,12 @@ def capable(draft: Draft) -> Iterator[Problem]:
         )
 
 
-def _changes_server(stage: Stage) -> bool:
+def _changes_server(stage: Stage, live: Observation) -> bool:
+    """Whether it starts another image or version than runs now; stopping, or the same one, is none."""
     return any(
         fact.startswith(("node/", "scheduler/", "maintenance/"))
         and fact.rpartition("/")[2] in {"image", "version"}
+        and isinstance(after := stage.after.get(fact), str)
+        and after != live.get(fact)
         for fact in stage.changed
     )

@@ -11,7 +11,7 @@ from rollout_kit.execution.executor import End, Executor, Shell
 from rollout_kit.execution.rollback import irreversible, residue
 from rollout_kit.journal import lock as locks
 from rollout_kit.journal.file_journal import FileJournal, load
-from rollout_kit.journal.owner import this_process
+from rollout_kit.journal.owner import Owner, this_process
 from rollout_kit.journal.store import RolloutEntry
 from rollout_kit.model.events import Attached, Event, Record, RolloutStarted
 from rollout_kit.model.state import RolloutState, Standing, fold
@@ -91,15 +91,8 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
     try:
         for event in first:
             _tell(around, journal.append(event))
-        attached = Attached(
-            host=owner.host,
-            boot_id=owner.boot_id,
-            pid_namespace=owner.pid_namespace,
-            pid=owner.pid,
-            command=around.command,
-        )
         journal.read()
-        _tell(around, journal.append(attached))
+        _tell(around, journal.append(_attached(owner, around.command)))
         shell = Shell(
             journal=journal,
             lock=lock,
@@ -118,19 +111,34 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
             executor.append(event)
         return _ended(executor, executor.run(), rollout, journal.path)
     except JournalLost as lost:
-        return Result(
-            ending=Ending.HELD,
-            sentence=lost.message,
-            hint=lost.hint or f"rollout-kit resume {rollout}",
-            rollout=rollout,
-            journal=journal.path,
-        )
+        return _lost(lost, rollout, journal.path)
     finally:
         journal.close()
         if _child_lives(journal, outside):
             lock.abandon()  # it would work beside whoever came next
         else:
             lock.release()
+
+
+def _attached(owner: Owner, command: str) -> Attached:
+    return Attached(
+        host=owner.host,
+        boot_id=owner.boot_id,
+        pid_namespace=owner.pid_namespace,
+        pid=owner.pid,
+        command=command,
+    )
+
+
+def _lost(lost: JournalLost, rollout: str, path: Path) -> Result:
+    """Without a journal nothing goes on: it holds where it is."""
+    return Result(
+        ending=Ending.HELD,
+        sentence=lost.message,
+        hint=lost.hint or f"rollout-kit resume {rollout}",
+        rollout=rollout,
+        journal=path,
+    )
 
 
 def _child_lives(journal: FileJournal, outside: Outside) -> bool:

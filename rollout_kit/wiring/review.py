@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rollout_kit.document.diagnostics import Diagnostic
 from rollout_kit.document.plan import PlanDocument
@@ -11,6 +13,9 @@ from rollout_kit.execution.preview import Preview, preview
 from rollout_kit.operations.api import Readers
 from rollout_kit.policy.evaluate import Finding, evaluate
 from rollout_kit.ports.clock import Clock
+
+if TYPE_CHECKING:
+    from rollout_kit.policy.read import PackReading
 
 
 class BadPolicy(Exception):
@@ -27,26 +32,35 @@ def review(
     clock: Clock,
     policies: tuple[Path, ...],
 ) -> Preview:
-    """Observe, plan and judge.
+    """Read the packs, then observe, plan and judge.
 
     Raises:
         OutsideError: nothing answers at all.
         BadPolicy: a pack has errors; all of them at once.
+        OSError: a pack cannot be read.
     """
-    readers.engine.queues(document.target.namespace)  # a wrong token or address has its own exit code
+    readers.engine.queues(
+        document.target.namespace
+    )  # a wrong token or address has its own exit code
+    packs = [_pack(path) for path in policies]
+    wrong = tuple(diagnostic for pack in packs if not pack.pack for diagnostic in pack.diagnostics)
+    if wrong:
+        raise BadPolicy(wrong)
     found = preview(document, readers, clock.monotonic_s())
     if found.execution_plan is None:
         return found
     findings: list[Finding] = []
-    wrong: list[Diagnostic] = []
-    for path in policies:
-        from rollout_kit.policy.read import read_pack
-
-        reading = read_pack(path.read_text(encoding="utf-8"), file=str(path))
-        if reading.pack is None:
-            wrong += reading.diagnostics
-        else:
+    for reading in packs:
+        if reading.pack is not None:
             findings += evaluate(reading.pack, document, found.execution_plan, clock.now())
-    if wrong:
-        raise BadPolicy(tuple(wrong))
     return replace(found, findings=tuple(findings))
+
+
+def _pack(path: Path) -> PackReading:
+    from rollout_kit.policy.read import read_pack
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, "it is not UTF-8", str(path)) from error
+    return read_pack(text, file=str(path))

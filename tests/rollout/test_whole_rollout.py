@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.store import write_log
 from rollout_kit.execution.executor import End
@@ -86,7 +87,14 @@ def test_preview_reads_only_and_names_every_step(generation: Generation) -> None
     assert set(sent) == {"GET"}
     assert list(write_log(world.store)) == before
     assert world.fleet.begun == []
-    assert [step.id for step in found.steps] == ["schema", "api", "scheduler", "canary", "drain", "verify"]
+    assert [step.id for step in found.steps] == [
+        "schema",
+        "api",
+        "scheduler",
+        "canary",
+        "drain",
+        "verify",
+    ]
     assert all(step.operations for step in found.steps)
     assert found.problems == ()
 
@@ -129,9 +137,7 @@ def test_a_failing_bootstrap_touches_no_node(generation: Generation) -> None:
 def test_a_build_that_hangs_is_left_with_its_runs_and_named(generation: Generation) -> None:
     world = World(generation)
     world.fleet.hangs[NEW] = frozenset({"short", "long"})
-    _, state = world.apply(world.document(
-        open_runs_at_most="1", bake="15s", rollback_within="60s"
-    ))
+    _, state = world.apply(world.document(open_runs_at_most="1", bake="15s", rollback_within="60s"))
     assert outcome(state) in (Outcome.ROLLED_BACK_WITH_RESIDUE, Outcome.ROLLBACK_INCOMPLETE)
     assert world.lost() == []
     assert any(NEW in text for text in (*state.finished.residue, state.finished.sentence))  # type: ignore[union-attr]
@@ -274,12 +280,15 @@ def test_a_cohort_drained_by_somebody_else_stops_the_rollout() -> None:
     assert hold is not None
     assert hold.kind is HoldKind.DRIFT
     assert any(d.fact.endswith("/drain_intent") for d in hold.differences), hold
-    assert all(node.attached for node in world.fleet.nodes.values()), "the open gap was closed first"
+    assert all(node.attached for node in world.fleet.nodes.values()), (
+        "the open gap was closed first"
+    )
 
 
 def test_a_hold_is_released_by_resume_and_goes_on() -> None:
     world = World()
-    document = world.document(drain_within="1s")
+    document = world.document(drain_within="7s")
+    world.start("pinned-for-long", "long", "orders")
     end, state = world.apply(document)
     assert end is End.HELD
     assert state.hold is not None
