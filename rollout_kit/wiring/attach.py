@@ -66,14 +66,7 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
     owner = this_process(around.environment)
     store = around.store
     try:
-        lock = locks.acquire(
-            store.folder(target),
-            owner=owner,
-            rollout=rollout,
-            clock=around.clock,
-            fence_floor=floor,
-            tell=around.warn,
-        )
+        lock = _acquire(store.folder(target), owner, rollout, around, floor)
     except locks.LockTaken as taken:
         return Result(
             ending=Ending.LOCKED, sentence=taken.message, hint=taken.hint, rollout=rollout
@@ -118,6 +111,19 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
             lock.abandon()  # it would work beside whoever came next
         else:
             lock.release()
+
+
+def _acquire(
+    folder: Path, owner: Owner, rollout: str, around: Surroundings, floor: int
+) -> locks.HeldLock:
+    return locks.acquire(
+        folder,
+        owner=owner,
+        rollout=rollout,
+        clock=around.clock,
+        fence_floor=floor,
+        tell=around.warn,
+    )
 
 
 def _attached(owner: Owner, command: str) -> Attached:
