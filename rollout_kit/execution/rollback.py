@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rollout_kit.model.observation import cohort_fact
 from rollout_kit.model.operation import (
     Irreversible,
     Keep,
@@ -13,6 +14,7 @@ from rollout_kit.model.operation import (
     Undo,
 )
 from rollout_kit.model.state import RolloutState, Standing
+from rollout_kit.operations.registry import KINDS
 
 OVER = (Standing.COMPLETED, Standing.FAILED, Standing.SKIPPED)
 
@@ -90,11 +92,23 @@ def current(state: RolloutState, undo: UndoList) -> Operation | None:
         standing = state.standing(operation.id)
         if operation.id in state.skipped_undos or standing is Standing.FAILED:
             return None  # a list stops at its first failure; the other lists go on
-        if any(left.operation == operation.id for left in state.left):
+        if any(left.operation == operation.id for left in state.left) or _left(state, operation):
             return None
         if standing not in OVER:
             return operation
     return None
+
+
+def moved(undo: UndoList) -> frozenset[str]:
+    """What the list takes away or changes. A selection is a queue's, and so nobody's in particular."""
+    paths = (path for op in undo.operations for path in KINDS[op.kind].touches(op))
+    return frozenset(path for path in paths if not path.endswith("/selected"))
+
+
+def _left(state: RolloutState, operation: Operation) -> bool:
+    """Whether it would change a cohort that another list has left running: it is residue as it is."""
+    touches = KINDS[operation.kind].touches(operation)
+    return any(cohort_fact(left.cohort, "drain_intent") in touches for left in state.left)
 
 
 def shortfall(state: RolloutState) -> tuple[str, ...]:

@@ -30,15 +30,25 @@ def roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
     )
     if step is None:
         return _ended(state, live) if live.settled else Settle()
-    if isinstance(step, Sleep | Advance) and live.attended_s(now_s) > deadline:
-        name = step.operation.id if isinstance(step, Advance) else step.operation
-        return SkipUndo(operation=name, reason=_late(live, name))
-    return step
+    over_s = live.attended_s(now_s) - deadline
+    return step if over_s <= 0 else _late(lists, live, step, since_s=now_s - over_s)
 
 
-def _late(live: Live, operation: str) -> str:
-    waited = live.waiting_for.get(operation, "not begun")
-    return f"the rollback's deadline came first; last seen: {waited}"
+def _late(
+    lists: tuple[rollback.UndoList, ...], live: Live, step: Advance | Sleep, *, since_s: float
+) -> Advance | SkipUndo:
+    """After the deadline (`since_s`, monotonic) each gets one fresh look: what still waits is skipped."""
+    operation = (
+        step.operation
+        if isinstance(step, Advance)
+        else next(op for undo in lists for op in undo.operations if op.id == step.operation)
+    )
+    looks = live.history.get(operation.id, ())
+    if operation.id not in live.due_s or not looks or looks[-1].at_s < since_s:
+        return Advance(operation=operation, undo=True)
+    waited = live.waiting_for.get(operation.id, "not begun")
+    reason = f"the rollback's deadline came first; last seen: {waited}"
+    return SkipUndo(operation=operation.id, reason=reason)
 
 
 def next_undo(
@@ -49,12 +59,20 @@ def next_undo(
     *,
     together: bool = False,
 ) -> Advance | Sleep | None:
-    """The next thing to do in these lists: one list after the other, or all side by side."""
+    """The next thing to do in these lists: one list after the other, or side by side.
+
+    Also side by side, what moves the same facts keeps its order.
+    """
     sleeping: list[Sleep] = []
+    busy: frozenset[str] = frozenset()
     for undo in lists:
         operation = rollback.current(state, undo)
         if operation is None:
             continue
+        moved = rollback.moved(undo)
+        if moved & busy:
+            continue
+        busy |= moved
         due = live.due_s.get(operation.id, now_s)
         if due <= now_s:
             return Advance(operation=operation, undo=True)
