@@ -39,9 +39,11 @@ from rollout_kit.model.events import (
     RolloutHeld,
 )
 from rollout_kit.model.identity import CohortRef
-from rollout_kit.model.observation import Difference
+from rollout_kit.model.observation import Difference, Observation
 from rollout_kit.model.operation import Irreversible, Keep, OnFailure, RollbackPolicy, Undo
+from rollout_kit.model.situation import Situation
 from rollout_kit.model.state import RolloutState
+from rollout_kit.operations.api import Seen
 from rollout_kit.ports.approvals import PersonRecord, PersonSaid
 from tests.execution.story import AT, baseline, completed, intended, op, started, state
 
@@ -288,7 +290,11 @@ def test_an_undo_that_still_waits_at_the_deadline_is_skipped_and_listed() -> Non
     live = replace(
         LIVE, due_s={"undo/api/a/1": 1000.0}, waiting_for={"undo/api/a/1": "node not ready"}
     )
-    decision = after(state(*events), live, now_s=100.0)
+    looking = after(state(*events), live, now_s=100.0)
+    assert isinstance(looking, Advance), "look first, time out second"
+    look = Seen(observation=Observation(), situation=Situation(), at_s=100.0)
+    live = replace(live, history={"undo/api/a/1": (look,)})
+    decision = after(state(*events), live, now_s=100.5)
     assert isinstance(decision, SkipUndo)
     assert "node not ready" in decision.reason
 
