@@ -175,12 +175,13 @@ def _unknown_cohort(cohort: CohortRef, others: tuple[CohortRef, ...], step: Step
 
 
 def _in_use(draft: Draft) -> dict[str, str]:
-    """Namespaces with workers or open runs, and how many."""
+    """Namespaces with workers or open runs, and how many. Stale is neither dead nor gone."""
     found: dict[str, str] = {}
     for cohort in draft.live.cohorts():
-        workers = draft.situation.cohort(cohort).active or 0
+        numbers = draft.situation.cohort(cohort)
+        workers = (numbers.active or 0) + (numbers.stale or 0)
         if workers:
-            found[cohort.namespace] = f"{workers} active workers on {cohort.task_queue}"
+            found[cohort.namespace] = f"{workers} workers on {cohort.task_queue}"
     for namespace, listing in draft.situation.open_runs.items():
         if listing.runs:
             found[namespace] = f"{len(listing.runs)} open runs"

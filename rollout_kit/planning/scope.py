@@ -47,10 +47,13 @@ def queue_of(entry: WorkerRelease) -> QueueRef:
 
 
 def queues_named(document: PlanDocument, task_queue: str) -> tuple[QueueRef, ...]:
-    """The queues a step means by this name: the release's, else the target namespace's."""
-    found = dict.fromkeys(
-        queue_of(entry) for entry in document.release.workers if entry.task_queue == task_queue
-    )
+    """The queues a step means by this name: those the release moves, else declares, else the target's.
+
+    An entry without `to` only declares: what other teams run under the same name is not a step's to move.
+    """
+    entries = [entry for entry in document.release.workers if entry.task_queue == task_queue]
+    moved = [entry for entry in entries if entry.to is not None]
+    found = dict.fromkeys(queue_of(entry) for entry in moved or entries)
     return tuple(found) or (QueueRef(namespace=document.target.namespace, task_queue=task_queue),)
 
 

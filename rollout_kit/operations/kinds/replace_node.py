@@ -107,7 +107,8 @@ class ReplaceNodeKind:
             may_restart(args.rotation, seen, ctx),
             schema_ready(args.revision, seen.observation, ctx),
         ]
-        if target.marker != now.marker:
+        if target.marker != now.marker and args.rotation.others:
+            # Of a fleet of one nothing answers by now: it was judged before the node left.
             verdicts.append(may_carry(target.marker, args.node, args.pins, seen, ctx))
         return next((item for item in verdicts if not isinstance(item, Done)), Done())
 
