@@ -6,10 +6,14 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rollout_kit import __version__
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rollout_kit.document.diagnostics import Diagnostic
 
 
 class CommandError(Exception):
@@ -31,11 +35,27 @@ def explain(error: BaseException, console: Console) -> ExitCode:
     if isinstance(error, KeyboardInterrupt):
         console.fail("interrupted", why="Nothing was written to the fleet.")
         return ExitCode.INTERRUPTED
+    wrong = _wrong_files(error)
+    if wrong:
+        from rollout_kit.reporters.diagnostics_view import print_diagnostics
+
+        print_diagnostics(wrong, console.err)
+        names = ", ".join(dict.fromkeys(one.file for one in wrong))
+        console.fail(f"{names} cannot be used; nothing was contacted", hint="mend what is named")
+        return ExitCode.USAGE
     expected = _expected(error)
     if expected is not None:
         console.fail(expected.message, why=expected.why, hint=expected.hint)
         return expected.code
     return _bug(error, console)
+
+
+def _wrong_files(error: BaseException) -> tuple[Diagnostic, ...]:
+    """All that is wrong with the files that a plan refers to, each with its place."""
+    from rollout_kit.drivers.process.fleet_file import FleetFileError
+    from rollout_kit.wiring.review import BadPolicy
+
+    return error.diagnostics if isinstance(error, FleetFileError | BadPolicy) else ()
 
 
 def _expected(error: BaseException) -> CommandError | None:
@@ -61,6 +81,9 @@ def _expected(error: BaseException) -> CommandError | None:
             return CommandError(
                 ExitCode.USAGE, f"The {error}, and this plan needs it", hint=f"set {error.name}"
             )
+        case OSError() if error.filename:
+            message = f"{error.filename} cannot be used: {error.strerror}"
+            return CommandError(ExitCode.USAGE, message, hint="check the path, and who may use it")
         case _:
             return None
 

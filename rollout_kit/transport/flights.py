@@ -109,6 +109,7 @@ class ThreadFlights:
         raise InFlight(
             f"{request.label} is under way for {age_s:.1f} s; "
             f"it may take up to {self._limit_s:g} s",
+            hint="try again; if it stays so slow, look what the node that answers is busy with",
             trouble=Trouble.TIMEOUT,
         )
 

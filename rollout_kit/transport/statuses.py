@@ -35,11 +35,20 @@ def failure(request: Request, response: Response) -> OutsideError:
         case 404 | 405 | 410:
             return _not_found(request, answered, details, said)
         case 408 | 504:
-            return Transient(f"{answered}{said}", why=_why(request), trouble=Trouble.TIMEOUT)
+            return Transient(
+                f"{answered}{said}",
+                why=_why(request),
+                hint="a proxy in between gave up first; look whether the node behind it is busy",
+                trouble=Trouble.TIMEOUT,
+            )
         case 400 if "version" in str(details.get("reason", "")):
             return _wrong_version(answered, details, said)
         case 409:
-            return Refused(f"{answered}{said}", hint=_remedy(details), trouble=Trouble.OTHER)
+            return Refused(
+                f"{answered}{said}",
+                hint=_remedy(details) or "see what it collides with, then preview again",
+                trouble=Trouble.OTHER,
+            )
         case 412 | 423:
             return Conflict(
                 f"{answered}{said}",
@@ -171,11 +180,14 @@ def _busy(
     patience = f"; it asks to wait {wait_s:g} s" if wait_s else ""
     missing = details.get("missing_roles")
     roles = f"; missing roles: {', '.join(map(str, missing))}" if isinstance(missing, list) else ""
-    why = "The request was not admitted." if response.status == 429 else _why(request)
+    if response.status == 429:
+        why, hint = "The request was not admitted.", "ask again later, or raise the server's limit"
+    else:
+        why, hint = _why(request), "see what the server waits for: its /api/ready, then its log"
     return Transient(
         f"{message}{roles}{patience}",
         why=why,
-        hint=_remedy(details),
+        hint=_remedy(details) or hint,
         trouble=Trouble.SERVER,
         retry_after_s=wait_s,
     )

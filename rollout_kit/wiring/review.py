@@ -39,13 +39,12 @@ def review(
         BadPolicy: a pack has errors; all of them at once.
         OSError: a pack cannot be read.
     """
-    readers.engine.queues(
-        document.target.namespace
-    )  # a wrong token or address has its own exit code
     packs = [_pack(path) for path in policies]
     wrong = tuple(diagnostic for pack in packs if not pack.pack for diagnostic in pack.diagnostics)
     if wrong:
         raise BadPolicy(wrong)
+    # A wrong token or address has its own exit code.
+    readers.engine.queues(document.target.namespace)
     found = preview(document, readers, clock.monotonic_s())
     if found.execution_plan is None:
         return found

@@ -22,6 +22,7 @@ Placeholders: `{python}`, `{folder}`, `{image}` everywhere; `{node}`, `{host}`, 
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +71,10 @@ def read_fleet(path: Path) -> Fleet:
         FleetFileError: with everything that is wrong and where.
         OSError: it cannot be read.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, "it is not UTF-8", str(path)) from error
     root, findings = parse(text)
     problems = list(findings)
     document: Any = None if root is None else plain(root)
