@@ -79,13 +79,19 @@ def walk_all(walk: Walk) -> Expansion:
 def _smoke(
     walk: Walk, stage: SmokeStage, number: int, cohorts: tuple[CohortRef, ...], *, first: bool
 ) -> tuple[Operation, ...]:
-    """Runs at the first node's own address, before it is attached: nobody else's run gets the marker."""
+    """Runs at the first node's own address, before it is attached: nobody else's run gets the marker.
+
+    While the only node is out no worker reaches anything: its runs follow its return.
+    """
     node = walk.order[0]
     runs = tuple(
         smoke_runs(walk.step, stage, number, cohort, walk.world, node=node) for cohort in cohorts
     )
     name = f"smoke-{number}"
-    unit = _node(walk, node, f"{name}/{part(node)}", between=runs) if first else runs
+    alone = len(walk.order) == 1
+    held, after = ((), runs) if alone else (runs, ())
+    group = _node(walk, node, f"{name}/{part(node)}", between=held, after=after)
+    unit = group if first else runs
     return (*unit, *_judged(walk, name, unit, bake_s=stage.bake_s))
 
 
@@ -105,10 +111,16 @@ def _share(
 
 
 def _node(
-    walk: Walk, node: str, subject: str, between: tuple[Operation, ...] = ()
+    walk: Walk,
+    node: str,
+    subject: str,
+    between: tuple[Operation, ...] = (),
+    after: tuple[Operation, ...] = (),
 ) -> tuple[Operation, ...]:
     change = NodeChange(within_s=walk.within_s, set_marker=True, marker=walk.marker)
-    return node_group(walk.step, walk.world, node, change, subject=subject, between=between)
+    return node_group(
+        walk.step, walk.world, node, change, subject=subject, between=between, after=after
+    )
 
 
 def _scheduler(walk: Walk, subject: str) -> tuple[Operation, ...]:

@@ -284,7 +284,7 @@ def test_a_namespace_that_the_plan_does_not_name_blocks_a_change_of_markers() ->
     bills = critical("build-1", namespace="billing", queue="bills")
     fleet = older().having({bills: Workers()})
     found = refusal(fleet, "Namespace is not in the plan")
-    assert found.detail.startswith("billing has 6 active workers on bills")
+    assert found.detail.startswith("billing has 6 workers on bills")
     assert "Namespace is not in the plan" not in summaries(newer().having({bills: Workers()}))
 
 

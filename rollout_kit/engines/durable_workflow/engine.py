@@ -28,7 +28,7 @@ from rollout_kit.ports.engine import (
     StartRequest,
     WorkerRow,
 )
-from rollout_kit.ports.errors import Refused, Trouble, Unavailable
+from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.transport.client import Explain, JsonClient, Reply, Terms
 from rollout_kit.transport.messages import Request
 from rollout_kit.transport.secret import Secret
@@ -184,11 +184,4 @@ class DurableWorkflowEngine:
         self._client.write(sent, partial(echoes.commanded, cohort, intent), Terms(explain=explain))
 
     def _read(self, request: Request, decode: Callable[[Reply], T], terms: Terms = _READ) -> T:
-        """Through the target's address; a fleet of one, out of rotation, is asked at its own."""
-        try:
-            return self._client.read(request, decode, terms)
-        except Unavailable as error:
-            alone = self._wire.at_the_only_node(request)
-            if alone is None or error.trouble is Trouble.TIMEOUT:
-                raise
-            return self._client.read(alone, decode, replace(terms, attempts=1))
+        return self._client.read(request, decode, terms)

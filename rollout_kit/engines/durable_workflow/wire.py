@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -66,14 +66,6 @@ class Wire:
             credential="operator",
             timeout_s=WRITE_TIMEOUT_S,
         )
-
-    def at_the_only_node(self, request: Request) -> Request | None:
-        """The same request at the address of a fleet's only node; None: there are more, or it went there."""
-        front = self._address(None)
-        addresses = {address.rstrip("/") for address in self.nodes.values()} - {front}
-        if len(self.nodes) != 1 or not addresses or not request.url.startswith(f"{front}/"):
-            return None
-        return replace(request, url=addresses.pop() + request.url.removeprefix(front))
 
     def _headers(self, namespace: str, *, admin: bool) -> dict[str, str | Secret]:
         token = self.admin if admin and self.admin else self.operator
