@@ -7,6 +7,7 @@ an exchange that answers at once, without threads: simulations and tests over WS
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +23,8 @@ LOOK_S = 0.1
 JOINED_S = 0.5
 """How long who joins a read waits: the first to ask has waited his full budget already."""
 THREADS_AT_MOST = 48
+IDLE_S = 5.0
+"""How long a thread waits for its next request."""
 
 
 class Flights(Protocol):
@@ -73,7 +76,7 @@ class _Flight:
 
 
 class ThreadFlights:
-    """Requests in daemon threads, at most `THREADS_AT_MOST` of them.
+    """Requests in daemon threads, at most `THREADS_AT_MOST` of them; an idle one takes the next.
 
     Args:
         interrupted: asked ten times a second while waiting; true abandons the wait.
@@ -92,7 +95,9 @@ class ThreadFlights:
         self._limit_s = limit_s
         self._guard = threading.Lock()
         self._flights: dict[tuple[str, str], _Flight] = {}
-        self._threads = 0
+        self._threads = 0  # with a request
+        self._idle = 0  # without one, and not yet meant for one
+        self._todo: queue.SimpleQueue[tuple[Exchange, _Flight]] = queue.SimpleQueue()
 
     def read(self, exchange: Exchange, request: Request, budget_s: float) -> Response:
         key = (request.url, request.header("X-Namespace"))
@@ -171,8 +176,25 @@ class ThreadFlights:
             self._threads += 1
             if key:
                 self._flights[key] = flight
-        threading.Thread(target=self._fly, args=(exchange, flight), daemon=True).start()
+            needed = self._idle == 0
+            self._idle -= not needed
+        if needed:
+            threading.Thread(target=self._work, daemon=True).start()
+        self._todo.put((exchange, flight))
         return flight
+
+    def _work(self) -> None:
+        """One thread: for each request that was put there is one, started or taken out of the idle."""
+        while True:
+            try:
+                exchange, flight = self._todo.get(timeout=IDLE_S)
+            except queue.Empty:
+                with self._guard:
+                    if self._idle:
+                        self._idle -= 1
+                        return
+            else:
+                self._fly(exchange, flight)
 
     def _fly(self, exchange: Exchange, flight: _Flight) -> None:
         try:
@@ -182,6 +204,7 @@ class ThreadFlights:
         finally:
             with self._guard:
                 self._threads -= 1
+                self._idle += 1
             flight.landed_s = self._monotonic_s()
             flight.landed.set()
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.request import getproxies
 
 import rollout_kit
 from rollout_kit.ports.errors import Incompatible, OutsideError, Refused, Trouble
@@ -42,7 +43,7 @@ class NetworkExchange:
         self._trust = trust
         self._monotonic_s = monotonic_s
         self._guard = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._clients: dict[bool, httpx.Client] = {}
 
     def __call__(self, request: Request) -> Response:
         """Send once.
@@ -62,9 +63,9 @@ class NetworkExchange:
 
     def close(self) -> None:
         with self._guard:
-            if self._client:
-                self._client.close()
-                self._client = None
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
 
     def _send(self, request: Request, headers: dict[str, str]) -> Response:
         import httpx
@@ -73,7 +74,7 @@ class NetworkExchange:
         timeout = httpx.Timeout(
             request.timeout_s, connect=min(CONNECT_TIMEOUT_S, request.timeout_s)
         )
-        with self._opened().stream(
+        with self._opened(request.url).stream(
             request.method, request.url, headers=headers, content=request.body, timeout=timeout
         ) as answer:
             body = bytearray()
@@ -89,21 +90,34 @@ class NetworkExchange:
                 body=bytes(body),
             )
 
-    def _opened(self) -> httpx.Client:
-        import httpx
-
+    def _opened(self, url: str) -> httpx.Client:
+        """The client of this address. Reading the public CAs takes long: only where TLS may be asked for."""
+        secure = not url.startswith("http://") or bool(getproxies())
         with self._guard:
-            if self._client is None:
-                self._client = httpx.Client(
-                    verify=self._trust or True,
-                    follow_redirects=False,
-                    headers={
-                        "User-Agent": f"rollout-kit/{rollout_kit.__version__}",
-                        "Accept-Encoding": "gzip, deflate",
-                    },
-                    mounts={f"all://{host}": None for host in _LOOPBACK},
-                )
-            return self._client
+            if secure not in self._clients:
+                self._clients[secure] = _client(self._trust or (True if secure else _nobody()))
+            return self._clients[secure]
+
+
+def _client(verify: ssl.SSLContext | bool) -> httpx.Client:
+    import httpx
+
+    return httpx.Client(
+        verify=verify,
+        follow_redirects=False,
+        headers={
+            "User-Agent": f"rollout-kit/{rollout_kit.__version__}",
+            "Accept-Encoding": "gzip, deflate",
+        },
+        mounts={f"all://{host}": None for host in _LOOPBACK},
+    )
+
+
+def _nobody() -> ssl.SSLContext:
+    """Verifies, and trusts nobody: TLS where none was expected fails."""
+    import ssl
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _plain_headers(request: Request) -> dict[str, str]:

@@ -207,3 +207,34 @@ def test_over_a_socket_too() -> None:
         assert slow.read(exchange, request, 5).body == b"[2]"
     exchange.close()
     assert len(server.requests) == 2
+
+
+def test_one_request_after_the_other_takes_one_thread() -> None:
+    threads = []
+
+    def answer(_: Request) -> Response:
+        threads.append(threading.current_thread())
+        return Response(status=200)
+
+    one = flights()
+    for _ in range(20):
+        one.read(answer, READ, 5)
+        until(lambda: one._idle == 1)
+    assert len(set(threads)) == 1
+
+
+def test_an_idle_thread_ends_and_the_next_request_finds_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rollout_kit.transport.flights.IDLE_S", 0.01)
+    threads = []
+
+    def answer(_: Request) -> Response:
+        threads.append(threading.current_thread())
+        return Response(status=200)
+
+    one = flights()
+    one.read(answer, READ, 5)
+    until(lambda: one._idle == 0)
+    assert one.read(answer, READ, 5).status == 200
+    assert len(set(threads)) == 2
