@@ -88,10 +88,12 @@ def _smoke(
         smoke_runs(walk.step, stage, number, cohort, walk.world, node=node) for cohort in cohorts
     )
     name = f"smoke-{number}"
-    alone = len(walk.order) == 1
-    held, after = ((), runs) if alone else (runs, ())
-    group = _node(walk, node, f"{name}/{part(node)}", between=held, after=after)
-    unit = group if first else runs
+    if len(walk.order) == 1:
+        there = walk.world.observation.node(node, "marker") == walk.marker
+        runs = () if there else runs
+        unit = (*_node(walk, node, f"{name}/{part(node)}"), *runs) if first else runs
+    else:
+        unit = _node(walk, node, f"{name}/{part(node)}", between=runs) if first else runs
     return (*unit, *_judged(walk, name, unit, bake_s=stage.bake_s))
 
 
@@ -111,16 +113,10 @@ def _share(
 
 
 def _node(
-    walk: Walk,
-    node: str,
-    subject: str,
-    between: tuple[Operation, ...] = (),
-    after: tuple[Operation, ...] = (),
+    walk: Walk, node: str, subject: str, between: tuple[Operation, ...] = ()
 ) -> tuple[Operation, ...]:
     change = NodeChange(within_s=walk.within_s, set_marker=True, marker=walk.marker)
-    return node_group(
-        walk.step, walk.world, node, change, subject=subject, between=between, after=after
-    )
+    return node_group(walk.step, walk.world, node, change, subject=subject, between=between)
 
 
 def _scheduler(walk: Walk, subject: str) -> tuple[Operation, ...]:

@@ -52,14 +52,12 @@ def node_group(
     *,
     subject: str | None = None,
     between: tuple[Operation, ...] = (),
-    after: tuple[Operation, ...] = (),
 ) -> tuple[Operation, ...]:
     """The operations that replace one node, in order, as one group.
 
     Args:
         subject: path of the group below the step's id, parts encoded; None: the node's name.
         between: what happens while the node is ready, but not yet in rotation.
-        after: what belongs to the group once it is back.
     """
     subject = part(node) if subject is None else subject
     rotation = rotation_of(world, node)
@@ -93,7 +91,6 @@ def node_group(
         act("ready", "await_node", AwaitNodeArguments(rotation=rotation, identity=identity)),
         *(replace(item, group=group) for item in between),
         act("attach", "attach_node", attach),
-        *(replace(item, group=group) for item in after),
     )
 
 
