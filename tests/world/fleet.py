@@ -87,6 +87,9 @@ class MemoryFleet:
         self.jobs: dict[str, JobStatus] = {}
         self.fail_job = ""
         self.hangs: dict[str, frozenset[str]] = {}
+        self.serves: dict[str, tuple[str, ...]] = {}
+        self.strangers: list[Worker] = []
+        """Workers of other teams: no driver of ours knows them."""
         self.worker_images: set[str] = set()
         self.begun: list[tuple[str, InfraChange]] = []
         self._serial = 0
@@ -133,6 +136,7 @@ class MemoryFleet:
                     protocol="1.0" if self.generation is Generation.V0_2 else "1.19",
                     beats=self.generation is Generation.V2,
                     hangs=self.hangs.get(build or "", frozenset()),
+                    serves=self.serves.get(build or "", ()),
                 )
             )
 
@@ -141,6 +145,8 @@ class MemoryFleet:
         for cohort in self.cohorts.values():
             for worker in cohort.workers:
                 worker.live(self.clock.elapsed_s, self.front)
+        for stranger in self.strangers:
+            stranger.live(self.clock.elapsed_s, self.front)
 
     def up(self, name: str) -> bool:
         node = self.nodes.get(name)

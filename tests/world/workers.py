@@ -14,7 +14,10 @@ Send = Callable[[Request], Response | None]
 
 @dataclass
 class Worker:
-    """One worker process. `hangs`: it takes tasks of these types and never completes them."""
+    """One worker process. `hangs`: it takes tasks of these types and never completes them.
+
+    `serves`: other builds whose runs its code replays, as it tells the server.
+    """
 
     worker_id: str
     namespace: str
@@ -25,6 +28,7 @@ class Worker:
     beats: bool
     hangs: frozenset[str] = frozenset()
     fingerprint: str = ""
+    serves: tuple[str, ...] = ()
     registered: bool = False
     beat_at_s: float = 0.0
     running: list[tuple[float, dict[str, object]]] = field(default_factory=list)
@@ -57,11 +61,13 @@ class Worker:
     def _register(self, send: Send) -> None:
         body = self._polling() | {
             "runtime": "python",
-            "supported_workflow_types": ["short", "long", "ping"],
+            "supported_workflow_types": ["short", "long", "ping", "forever", "weeks"],
             "supported_activity_types": [],
             "sdk_version": "simulated",
             "capability_manifest": {},
         }
+        if self.serves:
+            body["supported_compatibilities"] = list(self.serves)
         if self.fingerprint:
             body["workflow_definition_fingerprints"] = {"short": self.fingerprint}
         self.registered = self._post(send, "/api/worker/register", body) is not None
@@ -72,6 +78,12 @@ class Worker:
         command: dict[str, object] = {"type": "complete_workflow", "result": None}
         if task["workflow_type"] == "long" and not waited:
             command = {"type": "start_timer", "delay_seconds": 8}
+        if task["workflow_type"] == "weeks":
+            command = {"type": "start_timer", "delay_seconds": 20 * 86400}
+        if task["workflow_type"] == "forever":
+            command = {"type": "start_timer", "delay_seconds": 1}
+            if waited:
+                command = {"type": "continue_as_new", "arguments": {}}
         body = {
             "lease_owner": self.worker_id,
             "workflow_task_attempt": task["workflow_task_attempt"],

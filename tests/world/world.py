@@ -40,6 +40,7 @@ from rollout_kit.transport.messages import Request, Response
 from rollout_kit.transport.secret import Secret
 from tests.world.clock import VirtualClock
 from tests.world.fleet import MemoryFleet, ServerImage
+from tests.world.workers import Worker
 
 PLANS = Path(__file__).parents[2] / "pipelines" / "plans"
 FROM, TO = {Generation.V2: "2.3.14", Generation.V0_2: "0.2.9"}, {
@@ -102,7 +103,10 @@ class World:
         self.after_request: Callable[[Request], None] = lambda _: None
         self.answer: Callable[[Request, Response], Response] = lambda _, response: response
         self.load = load
+        self.admin = True
+        """Whether the product is given the admin token."""
         self.started: list[str] = []
+        self.rollouts = 0
         self._started_at_s = 0.0
         self._ticked_at_s = 0.0
         self._bring_up(nodes)
@@ -113,7 +117,7 @@ class World:
         with self.store.write() as rows:
             now_us = to_us(self.clock.now())
             ledger.bootstrap(rows, FROM[self.generation], "default", now_us)
-        marker = OLD if self.generation is Generation.V0_2 else None
+        marker = OLD if self.generation is Generation.V0_2 and self.queues else None
         for number in range(1, nodes + 1):
             name = f"api-{number}"
             self.fleet.start_node(
@@ -164,19 +168,42 @@ class World:
                 )
                 passes.scheduler_tick(rows, settings, process=spec.image, now_us=now_us)
 
-    def start(self, workflow_id: str, workflow_type: str, queue: str) -> None:
+    def team(self, namespace: str, queue: str, build: str | None) -> Worker:
+        """Another team's namespace, with a worker of theirs on this queue."""
+        self.control("POST", "/api/namespaces", {"name": namespace})
+        worker = Worker(
+            worker_id=f"{namespace}:{queue}",
+            namespace=namespace,
+            task_queue=queue,
+            build_id=build,
+            token="worker-token",
+            protocol="1.0" if self.generation is Generation.V0_2 else "1.19",
+            beats=self.generation is Generation.V2,
+        )
+        self.fleet.strangers.append(worker)
+        self.clock.sleep(2.0)
+        return worker
+
+    def start(
+        self, workflow_id: str, workflow_type: str, queue: str, *, namespace: str = "default"
+    ) -> None:
         body = {
             "workflow_type": workflow_type,
             "workflow_id": workflow_id,
             "task_queue": queue,
             "duplicate_policy": "use-existing",
         }
-        answer = self.control("POST", "/api/workflows", body)
-        if answer is not None and answer.status in (200, 201):
+        answer = self.control("POST", "/api/workflows", body, namespace=namespace)
+        if answer is not None and answer.status in (200, 201) and namespace == "default":
             self.started.append(workflow_id)
 
     def control(
-        self, method: str, path: str, body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        namespace: str = "default",
     ) -> ServerResponse | None:
         """A call through the front with the admin token."""
         return self.fleet.front(
@@ -185,7 +212,7 @@ class World:
                 path=path.split("?", maxsplit=1)[0],
                 raw_path=path,
                 query=dict(p.split("=") for p in path.partition("?")[2].split("&") if p),
-                headers=_headers("admin-token"),
+                headers=_headers("admin-token") | {"x-namespace": namespace},
                 body=json.dumps(body).encode() if body is not None else b"",
             )
         )
@@ -245,7 +272,7 @@ class World:
             url=document.target.url,
             nodes={node.name: node.url for node in document.target.nodes},
             operator=Secret("operator-token"),
-            admin=Secret("admin-token"),
+            admin=Secret("admin-token") if self.admin else None,
             client=client,
             monotonic_s=self.clock.monotonic_s,
         )
@@ -283,9 +310,10 @@ class World:
             found = preview(document, readers, self.clock.monotonic_s())
             assert not found.problems, "\n".join(f"{p.summary}: {p.detail}" for p in found.problems)
             assert found.execution_plan is not None
+            self.rollouts += 1
             journal.append(
                 RolloutStarted(
-                    rollout="r-1",
+                    rollout=f"r-{self.rollouts}",
                     plan=document.name,
                     digest=document.digest,
                     document=document.canonical,
