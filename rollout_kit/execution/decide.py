@@ -201,6 +201,17 @@ def _drifted(state: RolloutState, live: Live) -> Decision:
 def _held(state: RolloutState, live: Live, now_s: float) -> Decision:
     assert state.hold is not None
     asked = _asked(state, live)
+    group = open_group(state)
+    if isinstance(asked, Finish) and group is not None and state.hold.kind is HoldKind.PERSON:
+        return UndoGroup(
+            started=GroupUndoStarted(
+                group=group,
+                operation=state.hold.operation,
+                hold=state.hold.kind,
+                reason=asked.sentence,
+                abort=True,
+            )
+        )
     if isinstance(asked, Finish):
         return asked
     if live.wait_for_people and state.hold.kind in (HoldKind.APPROVAL, HoldKind.PERSON):
@@ -232,7 +243,18 @@ def _undo_group(
     if step:
         return step
     if rollback.shortfall(state):
-        return RollBack(
-            cause=f"{started.operation}: {started.reason}; the group {started.group} could not be closed"
-        )
+        return _not_closed(state, started)
     return CloseGroup(group=started.group)
+
+
+def _not_closed(state: RolloutState, started: GroupUndoStarted) -> RollBack | Hold:
+    """The gap stays open: everything is put back, or, where that is not offered, a person must look."""
+    assert state.started is not None
+    reason = f"{started.reason}; the group {started.group} could not be closed"
+    offered = not state.started.execution_plan.rollback.forward_only
+    if offered and rollback.irreversible(state) is None:
+        return RollBack(cause=f"{started.operation}: {reason}")
+    undone = "; ".join((reason, *rollback.shortfall(state)))
+    hint = "mend what keeps it open and `resume`: the whole group is tried again"
+    held = RolloutHeld(kind=started.hold, operation=started.operation, reason=undone, hint=hint)
+    return Hold(held=held)

@@ -168,14 +168,19 @@ def _evolve_course(
         case RolloutHeld():
             return replace(state, hold=event, group_undo=None, group_undone=False)
         case HoldReleased():
-            return _begin_again(replace(state, hold=None, breach=None), (event.operation,))
+            return _begin_again(
+                replace(state, hold=None, breach=None), _with_group(state, event.operation)
+            )
         case GroupUndoStarted():
             return replace(state, group_undo=event, group_undone=False)
         case GroupUndone():
             return _begin_again(replace(state, group_undone=True), _members(state, event.group))
         case RollbackStarted():
+            forward = {k: v for k, v in state.operations.items() if not k.startswith("undo/")}
             return replace(
                 state,
+                operations=forward,  # what a group's own undo could not do is tried again
+                skipped_undos={},
                 rollback=event,
                 rollback_attended_s=state.attended_s,
                 hold=None,
@@ -265,8 +270,18 @@ def _members(state: RolloutState, group: str) -> tuple[str, ...]:
         for found in state.operations.values()
         if found.operation and found.operation.group and found.operation.group.id == group
     }
-    undos = {i for i in state.operations if i.startswith(tuple(f"undo/{m}/" for m in members))}
+    known = (*state.operations, *state.skipped_undos)
+    undos = {i for i in known if i.startswith(tuple(f"undo/{m}/" for m in members))}
     return tuple(sorted(members | undos))
+
+
+def _with_group(state: RolloutState, operation_id: str) -> tuple[str, ...]:
+    """An operation alone; with its whole group where that has run (some of) its own undo."""
+    found = state.operations.get(operation_id)
+    group = found.operation.group if found and found.operation else None
+    members = _members(state, group.id) if group else ()
+    undone = any(item.startswith("undo/") for item in members)
+    return (*members, *(() if operation_id in members else (operation_id,))) if undone else (operation_id,)
 
 
 def _begin_again(state: RolloutState, operation_ids: tuple[str, ...]) -> RolloutState:
@@ -294,4 +309,5 @@ def _begin_again(state: RolloutState, operation_ids: tuple[str, ...]) -> Rollout
         operations=operations,
         intents=kept_intents,
         decisions={k: v for k, v in state.decisions.items() if k not in gone},
+        skipped_undos={k: v for k, v in state.skipped_undos.items() if k not in gone},
     )
