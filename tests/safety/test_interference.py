@@ -8,11 +8,11 @@ import pytest
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.model.events import HoldKind, Outcome, RollbackStarted
+from rollout_kit.model.events import HoldKind, OperationReapplied, Outcome, RollbackStarted
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.approvals import PersonSaid
 from rollout_kit.ports.errors import Unavailable
-from rollout_kit.ports.infra import CohortSpec
+from rollout_kit.ports.infra import CohortSpec, InfraChange, JobState, JobStatus, ReplaceNode
 from rollout_kit.transport.messages import Request
 from tests.safety.moments import back, when
 from tests.safety.people import resume, say
@@ -28,7 +28,7 @@ from tests.safety.plans import (
     sentence,
     small,
 )
-from tests.world.world import NEW, OLD, World, cohort
+from tests.world.world import NEW, OLD, TO, World, cohort
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 PAUSE = "{id: watch, uses: pause, with: {for: 12s}}"
@@ -247,3 +247,61 @@ def test_freeze_stops_the_new_build_and_lists_the_runs_that_it_had(generation: G
         assert world.fleet.cohorts[cohort("orders", NEW)].workers == [], "stopping is the drain"
     else:
         assert world.cohorts("orders")[NEW]["drain_intent"] == "draining"
+
+
+# --- work that dies on the way ----------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_work_whose_supervisor_died_is_begun_again_in_the_same_session(
+    generation: Generation, done: bool
+) -> None:
+    """The driver's word is *lost*: what was recorded may or may not have been done."""
+    world = small(generation)
+    begin = world.fleet.begin
+    lost: list[str] = []
+
+    def dying(key: str, change: InfraChange) -> None:
+        first = isinstance(change, ReplaceNode) and not lost
+        if not first or done:
+            begin(key, change)
+        if first:
+            lost.append(key)
+            world.fleet.jobs[key] = JobStatus(state=JobState.LOST)
+
+    world.fleet.begin = dying  # type: ignore[method-assign]
+    executor = world.executor(read(world, SCHEMA, api()))
+    executor.run()
+    assert outcome(executor.state) is Outcome.SUCCEEDED, executor.state.finished
+    records = [record.event for record in executor.shell.journal.read()]
+    again = [event for event in records if isinstance(event, OperationReapplied)]
+    assert [(event.operation, event.n) for event in again] == [("api/api-1/replace", 1)]
+
+
+# --- gaps that cannot be closed -----------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("forward_only", [False, True], ids=["reversible", "forward only"])
+def test_a_gap_that_cannot_be_closed_is_rolled_back_only_where_that_is_offered(
+    generation: Generation, forward_only: bool
+) -> None:
+    world = small(generation)
+    world.images["server:new"] = replace(world.images["server:new"], version="7.7.7")
+    world.images["server:old"] = replace(world.images["server:old"], comes_up=False)
+    policy = "{forward_only: 'the old one is broken'}" if forward_only else "{within: 8s}"
+    steps = (SCHEMA, api(within="4s"))
+    on_failure = "" if forward_only else "hold"
+    document = read(world, *steps, rollback=policy, on_failure=on_failure)
+    end, state = world.apply(document)
+    if not forward_only:
+        assert outcome(state) is Outcome.ROLLBACK_INCOMPLETE
+        return
+    hold = held(end, state)
+    assert hold.kind is HoldKind.FAILURE
+    assert '"7.7.7"' in hold.reason
+    assert "could not be closed" in hold.reason
+    world.images["server:new"] = replace(world.images["server:new"], version=TO[generation])
+    _, state = resume(world, document, state)
+    assert outcome(state) is Outcome.SUCCEEDED, state.hold
