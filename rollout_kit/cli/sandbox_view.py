@@ -16,7 +16,7 @@ def print_fleet(status: SandboxStatus, printer: Printer) -> None:
     printer.line(f"  front      {info.url}")
     for name, url in info.node_urls.items():
         ready = "ready" if status.ready.get(name) else "not ready"
-        printer.line(f"  {name:<10} {url}  {ready}")
+        printer.line(f"  {name:<10} {url}  {ready}  {status.versions.get(name, '')}".rstrip())
     for role, pids in _by_role(status).items():
         missing = sum(1 for pid in pids if pid is None)
         noun = "process" if len(pids) == 1 else "processes"
@@ -44,7 +44,12 @@ def fleet_json(status: SandboxStatus) -> str:
             "up": status.up,
             "url": info.url,
             "nodes": [
-                {"name": name, "url": url, "ready": bool(status.ready.get(name))}
+                {
+                    "name": name,
+                    "url": url,
+                    "ready": bool(status.ready.get(name)),
+                    "version": status.versions.get(name) or None,
+                }
                 for name, url in info.node_urls.items()
             ],
             "roles": [

@@ -126,10 +126,8 @@ def residue(state: RolloutState) -> tuple[str, ...]:
     """Cohorts left running, with the runs that need them."""
     sentences: dict[str, str] = {}
     for left in state.left:
-        shown = ", ".join(left.runs[:10]) + (
-            f" and {len(left.runs) - 10} more" if len(left.runs) > 10 else ""
-        )
-        sentences[left.cohort.path] = f"{left.cohort.label} keeps running: {left.reason}" + (
-            f" ({shown})" if shown else ""
-        )
+        named = left.runs[:10] if left.runs and left.runs[0] not in left.reason else ()
+        more = f" and {len(left.runs) - 10} more" if named and len(left.runs) > 10 else ""
+        shown = f" ({', '.join(named)}{more})" if named else ""
+        sentences[left.cohort.path] = f"{left.cohort.label} keeps running: {left.reason}{shown}"
     return tuple(sentences.values())

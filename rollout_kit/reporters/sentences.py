@@ -229,7 +229,7 @@ def _of_rollback(
             return Sentence(
                 symbol="!",
                 subject=event.operation,
-                text=f"{event.cohort.label} stays for {len(event.runs)} open runs: {event.reason}",
+                text=f"{event.cohort.label} stays: {event.reason}",
                 style=Style.CHANGE,
                 details=_few("run ", event.runs),
             )

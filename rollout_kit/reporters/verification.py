@@ -67,7 +67,8 @@ def print_verification(rows: tuple[VerificationRow, ...], printer: Printer) -> N
     for row in rows:
         symbol, style = VERDICTS[row.verdict] if row.verdict else ("-", Style.FAINT)
         mark = printer.paint(symbol, style)
-        text = printer.paint(one_line(row.sentence), Style.NONE if row.verdict else style)
+        said = one_line(row.sentence.removeprefix(f"{row.name}: "))
+        text = printer.paint(said, Style.NONE if row.verdict else style)
         printer.raw(f"  {mark} {printer.paint(f'{row.name:<{width}}', Style.NONE)}  {text}")
 
 

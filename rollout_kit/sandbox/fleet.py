@@ -108,6 +108,7 @@ class SandboxStatus:
     info: SandboxInfo
     roles: tuple[RoleStatus, ...]
     ready: Mapping[str, bool]  # node -> answers ready
+    versions: Mapping[str, str]  # node -> what it says that it is; empty without an answer
     starts: int  # of the load, so far
 
     @property
@@ -132,6 +133,7 @@ def status(folder: Path) -> SandboxStatus:
         info=found,
         roles=tuple(rows),
         ready={name: _ready(url) for name, url in found.node_urls.items()},
+        versions={name: _version(found, url) for name, url in found.node_urls.items()},
         starts=len(ledger.read(found.ledger)),
     )
 
@@ -160,12 +162,18 @@ def account(info: SandboxInfo) -> LoadAccount:
     )
 
 
-def settle(info: SandboxInfo, within_s: float) -> LoadAccount:
+def settle(
+    info: SandboxInfo,
+    within_s: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> LoadAccount:
     """Stop the load and wait for its open runs; the account when none is open, or time is over."""
     stop_load(info)
-    deadline = time.monotonic() + within_s
-    while (found := account(info)).open_claimable and time.monotonic() < deadline:
-        time.sleep(_LOOK_S * 10)
+    end = time.monotonic() + within_s
+    while (found := account(info)).open_claimable and time.monotonic() < end and not interrupted():
+        sleep(_LOOK_S * 10)
     return found
 
 
@@ -250,9 +258,16 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _operator(info: SandboxInfo) -> Wire:
+def _version(info: SandboxInfo, url: str) -> str:
+    try:
+        return str(_operator(info, url).call("GET", "/api/cluster/info").body.get("version", ""))
+    except NoAnswer:
+        return ""
+
+
+def _operator(info: SandboxInfo, url: str = "") -> Wire:
     return Wire(
-        url=info.url,
+        url=url or info.url,
         token=info.tokens["DW_OPERATOR_TOKEN"],
         namespace=NAMESPACE,
         headers=CONTROL_PLANE,

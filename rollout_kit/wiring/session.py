@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from rollout_kit import __version__
@@ -18,6 +19,8 @@ from rollout_kit.model.events import (
     RolloutStarted,
 )
 from rollout_kit.model.state import RolloutState
+from rollout_kit.operations.api import Readers
+from rollout_kit.ports.errors import InFlight, Unavailable
 from rollout_kit.wiring.attach import attach, run
 from rollout_kit.wiring.outside import connect
 from rollout_kit.wiring.result import Ending, Result, Surroundings
@@ -42,6 +45,7 @@ def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Re
         stopped = _stopped(found)
         if stopped is not None:
             return stopped
+        _try_the_admin_token(document, outside.readers)
         assert found.execution_plan is not None
         rollout = new_rollout_id(document.name, around.clock.now(), secrets.token_bytes(2))
         first = RolloutStarted(
@@ -101,6 +105,18 @@ def roll_back(
         return (RollbackStarted(cause=f"asked for by {actor}", actor=actor, freeze=freeze),)
 
     return attach(entry, around, then=started, rolling_back=True)
+
+
+def _try_the_admin_token(document: PlanDocument, readers: Readers) -> None:
+    """Preview does without it; a rollout would find out at its first gate, with writes behind it.
+
+    Raises:
+        Refused: the server does not take it.
+    """
+    if document.target.credentials.admin is None:
+        return
+    with suppress(Unavailable, InFlight):  # then the gates wait for their figures
+        readers.engine.operator_metrics(document.target.namespace)
 
 
 def _stopped(found: Preview) -> Result | None:

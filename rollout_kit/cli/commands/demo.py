@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +27,8 @@ from rollout_kit.wiring.clock import SystemClock
 from rollout_kit.wiring.result import Surroundings
 
 PLAN = "rolling-upgrade.yaml"
-SETTLE_S = 20.0
+JOURNAL = "journal"
+SETTLE_S = 15.0
 """Longer than the sandbox's longest run: what is open after that is held up by something."""
 
 PACE = {
@@ -56,7 +58,7 @@ def run(arguments: Demo, console: Console) -> ExitCode:
         info = fleet.up(folder / "sandbox", generation=Generation(arguments.generation), flaw=flaw)
         print_fleet(fleet.status(info.folder), console.out)
         code = _upgrade(info, folder, _seeing(console, info), clock)
-        return _accounted(info, code, console, clock)
+        return _ended(info, code, console, clock)
     finally:
         fleet.down(folder / "sandbox")
         console.out.line(f"Every process of the sandbox is gone; its files are in {folder}")
@@ -68,7 +70,7 @@ def _upgrade(info: SandboxInfo, folder: Path, console: Console, clock: SystemClo
     document = plan_file.usable(choice, console, Purpose.APPLY)
     around = Surroundings(
         environment=console.environment,
-        state_folder=folder / "journal",
+        state_folder=folder / JOURNAL,
         clock=clock,
         command="demo",
         warn=console.warn,
@@ -78,7 +80,7 @@ def _upgrade(info: SandboxInfo, folder: Path, console: Console, clock: SystemClo
     print_preview(session.preview(document, _plan().parent, around), PLAN, console.out)
     _title(console, f"rollout-kit apply {PLAN}")
     _demand_time(clock)
-    how = Run(command="apply", output=Output.HUMAN, state=str(folder / "journal"), plan_file=PLAN)
+    how = Run(command="apply", output=Output.HUMAN, state=str(folder / JOURNAL), plan_file=PLAN)
     return carry_out(
         how,
         console,
@@ -87,15 +89,19 @@ def _upgrade(info: SandboxInfo, folder: Path, console: Console, clock: SystemClo
     )
 
 
-def _accounted(info: SandboxInfo, code: ExitCode, console: Console, clock: SystemClock) -> ExitCode:
-    """What became of every workflow that the load has started."""
+def _ended(info: SandboxInfo, code: ExitCode, console: Console, clock: SystemClock) -> ExitCode:
+    """The fleet, every workflow that was started, where to read on."""
     if clock.interrupted():
+        console.out.line(
+            "Interrupted: this fleet goes with its demo, and nothing is to be resumed."
+        )
         return ExitCode.INTERRUPTED
-    _title(console, "The fleet afterwards, and every workflow that was started")
+    _title(console, "The fleet afterwards")
     with suppress(SandboxError):
         print_fleet(fleet.status(info.folder), console.out)
+    _title(console, "Every workflow that was started")
     try:
-        account = fleet.settle(info, within_s=SETTLE_S)
+        account = fleet.settle(info, SETTLE_S, sleep=clock.sleep, interrupted=clock.interrupted)
     except CannotAccount as error:
         raise CommandError(
             ExitCode.FAILURE, f"the load cannot be accounted for: {error}"
@@ -103,7 +109,11 @@ def _accounted(info: SandboxInfo, code: ExitCode, console: Console, clock: Syste
     console.out.line(account.sentence, Style.BAD if account.lost else Style.GOOD)
     for lost in account.lost[:10]:
         console.out.line(f"  lost: {lost.workflow_id}: {lost.because}", Style.BAD)
-    return ExitCode.FAILURE if account.lost else code
+    code = ExitCode.FAILURE if account.lost else code
+    _title(console, f"Exit code {int(code)}: {code.meaning}")
+    state = info.folder.parent / JOURNAL
+    console.out.line(f"journal: rollout-kit journal show --state {shlex.quote(str(state))}")
+    return code
 
 
 def _seeing(console: Console, info: SandboxInfo) -> Console:
