@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollout_kit.model.capability import Capability
+from rollout_kit.model.gate import (
+    CohortMeasure,
+    CohortSource,
+    GateSource,
+    ReadinessSource,
+    SupportersSource,
+)
 from rollout_kit.model.observation import Absent, FactValue, Observation, capability_fact
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations import reading, survey
 from rollout_kit.operations.api import Readers, Seen
+from rollout_kit.operations.measure import observe_source
 from rollout_kit.ports.errors import InFlight, OutsideError
 
 
@@ -32,6 +40,17 @@ def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ())
     facts.update(_capabilities(facts))
     facts.update({f"image/{image}/known": _knows(readers, image) for image in images})
     return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)
+
+
+def observe_for(source: GateSource, fleet: Seen, readers: Readers, now_s: float) -> Seen:
+    """What this source is measured by; what the look at the whole fleet has read is not read again."""
+    match source:
+        case SupportersSource() | ReadinessSource():
+            return fleet
+        case CohortSource(measure=CohortMeasure.UNSERVED_PINS):
+            return fleet
+        case _:
+            return observe_source(source, readers, now_s)
 
 
 def capabilities(observation: Observation) -> frozenset[Capability]:

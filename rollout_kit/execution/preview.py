@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollout_kit.document.plan import PlanDocument
-from rollout_kit.execution.observe import capabilities, observe_fleet
+from rollout_kit.execution.observe import capabilities, observe_fleet, observe_for
 from rollout_kit.gates.evaluate import watch
 from rollout_kit.model.execution_plan import ExecutionPlan
 from rollout_kit.model.gate import Baseline, Verdict
@@ -14,7 +14,7 @@ from rollout_kit.model.observation import Absent, Observation
 from rollout_kit.model.operation import Change, ChangeKind, Irreversible, Keep, Operation, Undo
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Readers, Seen
-from rollout_kit.operations.measure import observe_source, sample
+from rollout_kit.operations.measure import sample
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.planner import plan
@@ -219,12 +219,13 @@ def _breached(
 ) -> tuple[Problem, ...]:
     """Guards that are breached even now block the start."""
     problems = []
+    unserved = _unserved(seen, execution_plan)
     for guard in execution_plan.guards:
         taken = sample(
             guard.source,
-            observe_source(guard.source, readers, now_s),
+            observe_for(guard.source, seen, readers, now_s),
             scope=execution_plan.scope,
-            unserved_before=_unserved(seen, execution_plan),
+            unserved_before=unserved,
             out_of_rotation=(),
         )
         values = () if taken.value is None else (taken.value,)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from rollout_kit.execution import drift, rollback, skew_window
 from rollout_kit.execution.decide import next_operation
-from rollout_kit.execution.observe import observe_fleet
+from rollout_kit.execution.observe import observe_fleet, observe_for
 from rollout_kit.gates.evaluate import watch
 from rollout_kit.model import codec
 from rollout_kit.model.equivalence import equivalent
@@ -20,13 +20,9 @@ from rollout_kit.model.events import (
 )
 from rollout_kit.model.gate import (
     Baseline,
-    CohortMeasure,
-    CohortSource,
     GateSource,
     GuardSpec,
-    ReadinessSource,
     Sample,
-    SupportersSource,
     Verdict,
 )
 from rollout_kit.model.observation import Absent, Difference
@@ -35,7 +31,7 @@ from rollout_kit.model.state import Standing
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Context, Seen
 from rollout_kit.operations.kinds.judge_gate import JudgeGateArguments
-from rollout_kit.operations.measure import observe_source, sample
+from rollout_kit.operations.measure import sample
 
 if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
@@ -88,7 +84,9 @@ def take_baseline(run: Executor) -> None:
     )
     due_s = {guard.name: run.now_s() + guard.interval_s for guard in plan.guards}
     soonest_s = min(due_s.values(), default=run.now_s() + LOOK_S)
-    run.live = replace(run.live, guard_due_s=due_s, guards_due_s=soonest_s)
+    first = next_operation(run.state)  # what it will be held against is what was just seen
+    checked = first.step if first else run.live.checked_step
+    run.live = replace(run.live, guard_due_s=due_s, guards_due_s=soonest_s, checked_step=checked)
     for guard in plan.guards:
         once = replace(guard, failure_limit=0)
         judged = watch(once, (samples[guard.name],), run.now_s(), _baseline(run, guard.name), 0.0)
@@ -153,15 +151,9 @@ def _watch_guards(
 
 
 def _sample(run: Executor, source: GateSource, context: Context, fleet: Seen) -> Sample:
-    """One measurement; what the look at the whole fleet has read already is not read again."""
+    """One measurement."""
     assert run.state.started is not None
-    match source:
-        case SupportersSource() | ReadinessSource():
-            seen = fleet
-        case CohortSource(measure=CohortMeasure.UNSERVED_PINS):
-            seen = fleet
-        case _:
-            seen = observe_source(source, run.shell.readers, run.now_s())
+    seen = observe_for(source, fleet, run.shell.readers, run.now_s())
     return sample(
         source,
         seen,
