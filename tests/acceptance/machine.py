@@ -134,14 +134,20 @@ class Machine:
         return [json.loads(line)["event"] for line in whole]
 
     def await_event(
-        self, kind: str, operation: str = "", *, times: int = 1, within_s: float = 90.0
+        self,
+        kind: str,
+        operation: str = "",
+        *,
+        times: int = 1,
+        state: str = STATE,
+        within_s: float = 90.0,
     ) -> None:
         """Return as soon as the journal holds it. `operation`: a pattern of its whole id."""
         deadline = time.monotonic() + within_s
-        while sum(_is(event, kind, operation) for event in self.events()) < times:
+        while sum(_is(event, kind, operation) for event in self.events(state)) < times:
             idle = self.started and all(one.process.poll() is not None for one in self.started)
             if time.monotonic() > deadline or idle:
-                tail = "\n".join(str(event)[:200] for event in self.events()[-8:])
+                tail = "\n".join(str(event)[:200] for event in self.events(state)[-8:])
                 pytest.fail(f"no {kind} of {operation}, but\n{tail}")
             time.sleep(0.02)
 

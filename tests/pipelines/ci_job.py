@@ -1,0 +1,104 @@
+"""The shell of the CI files as their platforms run it, with everything around it that it may touch."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CI = Path(__file__).parents[2] / "pipelines" / "ci"
+INSTALL = "pip install"
+_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+
+GH = """\
+#!/bin/sh
+printf '%s\\n' "$@" > "$STUBS/gh.arguments"
+for last; do :; done
+cp "$last" "$STUBS/gh.body"
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended: the code of the step that failed it, or 0."""
+
+    code: int
+    log: str
+
+
+def github(job: str, folder: Path, known: Mapping[str, str]) -> Ended:
+    """Run the job's shell steps. `known`: what the platform's expressions stand for."""
+    flow: dict[Any, Any] = yaml.safe_load((CI / "github" / "rollout.yml").read_text())
+    found = flow["jobs"][job]
+    code, log = 0, ""
+    for step in found["steps"]:
+        script = step.get("run", "")
+        condition = step.get("if", "")
+        left_out = "hashFiles('preview.md')" in condition and not (folder / "preview.md").exists()
+        if not script or INSTALL in script or left_out or (code and "always()" not in condition):
+            continue
+        given = {**flow.get("env", {}), **found.get("env", {}), **step.get("env", {})}
+        environment = {name: _resolved(str(text), known) for name, text in given.items()}
+        # A step without `shell` gets `bash -e`; an expression inside a script would be an injection.
+        assert not _EXPRESSION.search(script), script
+        ended = _bash(("-e",), script, folder, {"GITHUB_ACTIONS": "true", **environment})
+        log += ended.log
+        code = code or ended.code
+    return Ended(code, log)
+
+
+def gitlab(job: str, folder: Path, given: Mapping[str, str]) -> Ended:
+    """Run the job's script in one shell, as a runner does."""
+    flow: dict[Any, Any] = yaml.safe_load((CI / "gitlab" / "rollout.yml").read_text())
+    lines = flow[job]["script"]
+    variables = {name: str(text) for name, text in flow.get("variables", {}).items()}
+    script = "\n".join(lines)
+    assert INSTALL not in script
+    return _bash(("-eo", "pipefail"), script, folder, {"GITLAB_CI": "true", **variables, **given})
+
+
+def _resolved(text: str, known: Mapping[str, str]) -> str:
+    """Every expression must be known here: a typo in a secret's name is an empty token."""
+    return _EXPRESSION.sub(lambda found: known[found[1]], text)
+
+
+def _bash(
+    options: tuple[str, ...], script: str, folder: Path, environment: Mapping[str, str]
+) -> Ended:
+    ran = subprocess.run(
+        ["bash", "--noprofile", "--norc", *options, "-c", script],
+        cwd=folder,
+        env={
+            "PATH": f"{folder.parent / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(folder.parent),
+            "CI": "true",
+            "STUBS": str(folder.parent),
+            "GITHUB_STEP_SUMMARY": str(folder.parent / "summary.md"),
+            "GITHUB_ACTOR": "octocat",
+            "GITLAB_USER_LOGIN": "octocat",
+            **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Ended(ran.returncode, ran.stdout + ran.stderr)
+
+
+def runner(folder: Path, root: Path) -> None:
+    """The programs that a runner's machine has: `rollout-kit` and `gh`."""
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    kit = f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -m rollout_kit "$@"\n'
+    for name, text in {"rollout-kit": kit, "gh": GH}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
