@@ -9,7 +9,12 @@ from rollout_kit.model.observation import node_fact
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.node_identity import NodeIdentity, not_as_planned, unanswered
-from rollout_kit.operations.reading import merged, read_node, read_others, read_protocols
+from rollout_kit.operations.reading import (
+    merged,
+    read_a_ready_one,
+    read_node,
+    read_protocols,
+)
 from rollout_kit.operations.rotation import Rotation, through_node, through_target, unruled
 from rollout_kit.ports.engine import CohortTable
 
@@ -22,7 +27,7 @@ def look_at_returning_node(
     node = rotation.node
     own = read_node(node, readers, now_s, unready=False)
     if not own.situation.node(node).ready:
-        return merged((read_others(rotation.others, readers, now_s), own), now_s)
+        return merged((read_a_ready_one(rotation.others, readers, now_s), own), now_s)
     if unruled(node, own.situation):
         own = _through_target(own, node, identity, readers)
     unproved = own.observation.node(node, "attached") is not True
@@ -32,7 +37,7 @@ def look_at_returning_node(
         return own
     if "marker" in identity.shows and readers.engine.has_admin():
         own = _with_marker(own, node, readers)
-    others = read_others(rotation.others, readers, now_s)
+    others = read_a_ready_one(rotation.others, readers, now_s)
     seen = merged((others, own), now_s)
     fellow = next((n for n in rotation.others if others.situation.node(n).ready), None)
     if fellow is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 
 from rollout_kit.model.observation import (
     SCHEDULER_RUNNING,
@@ -34,16 +33,12 @@ PROTOCOLS = ("control_plane", "worker_protocol", "accepts_lower_minors")
 
 def merged(looks: Iterable[Seen], now_s: float) -> Seen:
     """Several looks as one."""
-    nothing = Seen(observation=Observation(), situation=Situation(), at_s=now_s)
-    return reduce(
-        lambda one, other: Seen(
-            observation=one.observation.with_facts(other.facts),
-            situation=one.situation.merged(other.situation),
-            at_s=now_s,
-        ),
-        looks,
-        nothing,
-    )
+    facts: dict[str, FactValue] = {}
+    situation = Situation()
+    for look in looks:
+        facts.update(look.facts)
+        situation = situation.merged(look.situation)
+    return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)
 
 
 def read_node(
@@ -136,6 +131,17 @@ def read_others(names: tuple[str, ...], readers: Readers, now_s: float) -> Seen:
         out = look.observation.node(name, "attached") is False
         found = found or (look.situation.node(name).ready is True and not out)
         looks.append(look)
+    return merged(looks, now_s)
+
+
+def read_a_ready_one(names: tuple[str, ...], readers: Readers, now_s: float) -> Seen:
+    """These, up to the first that is attached and ready: all of them where none is."""
+    looks: list[Seen] = []
+    for name in names:
+        looks.append(read_presence(name, readers, now_s))
+        out = looks[-1].observation.node(name, "attached") is False
+        if looks[-1].situation.node(name).ready and not out:
+            break
     return merged(looks, now_s)
 
 

@@ -16,6 +16,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote
@@ -48,7 +49,7 @@ class StateFolder:
 
     def role(self, name: str) -> str:
         """The path of the role's files, without their endings."""
-        return str(self.root / "roles" / _file_name(name))
+        return f"{self.root}/roles/{_file_name(name)}"
 
     def role_name(self, role: str) -> str:
         """The name that `role` was given, unless it was too long for a file."""
@@ -64,7 +65,8 @@ class StateFolder:
         return str(self.root / "resources" / f"{_file_name(f'job/{name}')}.lock")
 
     def desired(self, resource: str) -> Desired | None:
-        return cast("Desired | None", records.read(str(self.resource(resource))))
+        path = f"{self.root}/resources/{_file_name(resource)}.json"
+        return cast("Desired | None", records.read(path))
 
     def resources(self) -> Iterator[Desired]:
         for path in sorted((self.root / "resources").glob("*.json")):
@@ -90,7 +92,7 @@ class StateFolder:
 
     def membership(self, node: str) -> str:
         """The path of the node's files at the front, without their endings."""
-        return str(self.root / "front" / _file_name(node))
+        return f"{self.root}/front/{_file_name(node)}"
 
     def connections(self, node: str) -> int | None:
         """What the front counted last; None when it never did."""
@@ -162,6 +164,7 @@ class StateFolder:
         )
 
 
+@lru_cache(maxsize=4096)
 def _file_name(name: str) -> str:
     """A file name that differs exactly when the name differs."""
     plain = quote(name, safe="@:=,+ ")
