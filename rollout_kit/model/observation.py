@@ -113,11 +113,8 @@ class Observation:
 
     def cohorts(self) -> tuple[CohortRef, ...]:
         """Every cohort with a fact, in the order first seen."""
-        paths = dict.fromkeys(
-            k.removeprefix("cohort/").rpartition("/")[0]
-            for k in self.facts
-            if k.startswith("cohort/")
-        )
+        start = len("cohort/")
+        paths = {k[start : k.rindex("/")]: None for k in self.facts if k.startswith("cohort/")}
         return tuple(CohortRef.from_path(path) for path in paths)
 
     def cohorts_of(self, namespace: str, task_queue: str) -> tuple[CohortRef, ...]:
@@ -164,7 +161,6 @@ def show(value: FactValue) -> str:
 
 
 def _names(facts: Facts, prefix: str) -> tuple[str, ...]:
-    found = dict.fromkeys(
-        k.removeprefix(prefix).split("/")[0] for k in facts if k.startswith(prefix)
-    )
+    start = len(prefix)
+    found = {k[start : k.index("/", start)]: None for k in facts if k.startswith(prefix)}
     return tuple(unquote(name) for name in found)
