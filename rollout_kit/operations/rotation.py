@@ -139,5 +139,6 @@ def state(node: str, seen: Seen) -> str:
 
 
 def _evidence(identity: NodeIdentity) -> str:
-    shown = [f"{attribute} {value}" for attribute, value in identity.shows.items()]
+    known = {name: value for name, value in identity.shows.items() if value is not None}
+    shown = [f"{attribute} {value}" for attribute, value in known.items()]
     return ", ".join(shown) or "nothing that could be told apart"

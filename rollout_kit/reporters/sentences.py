@@ -147,7 +147,10 @@ def _of_operation(
             text = f"skipped: {event.reason}"
             return Sentence(symbol="-", subject=event.operation, text=text, style=Style.FAINT)
         case OperationAwaited(operation=operation):
-            text = f"waiting, at most {span(operation.within_s)}{_why(operation)}"
+            baked_s = operation.arguments.get("bake_s")  # what its bound allows for is a restart
+            wait = f"at most {span(operation.within_s)}"
+            wait = f"for {span(baked_s)}" if isinstance(baked_s, float) else wait
+            text = f"waiting, {wait}{_why(operation)}"
             return Sentence(symbol="…", subject=operation.id, text=text)
         case OperationIntended(operation=operation):
             is_undo = operation.id.startswith("undo/")  # of which there is no undo
