@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.observe import capabilities, observe_fleet, observe_for
@@ -18,7 +19,9 @@ from rollout_kit.operations.measure import sample
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.planner import plan
-from rollout_kit.policy.evaluate import Finding
+
+if TYPE_CHECKING:
+    from rollout_kit.policy.evaluate import Finding
 
 DRIVER_FACTS = frozenset({"image", "attached", "spec", "spec_json", "replicas", "running"})
 """Facts that the driver answers, by attribute: a driver that is away blocks no preview."""

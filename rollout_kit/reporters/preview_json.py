@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from rollout_kit.execution.preview import Finding, Preview, PreviewOperation, PreviewStep
+from typing import TYPE_CHECKING
+
+from rollout_kit.execution.preview import Preview, PreviewOperation, PreviewStep
 from rollout_kit.planning.api import Problem
 from rollout_kit.reporters.json_document import document
+
+if TYPE_CHECKING:
+    from rollout_kit.policy.evaluate import Finding
 
 
 def preview_json(preview: Preview, plan_file: str) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from rollout_kit.execution.preview import Finding, Preview, PreviewOperation, PreviewStep
+from typing import TYPE_CHECKING
+
+from rollout_kit.execution.preview import Preview, PreviewOperation, PreviewStep
 from rollout_kit.model.duration import span
 from rollout_kit.model.operation import ChangeKind
 from rollout_kit.planning.api import Problem
 from rollout_kit.reporters.text import Printer, Style, one_line
+
+if TYPE_CHECKING:
+    from rollout_kit.policy.evaluate import Finding
 
 SYMBOLS = {
     ChangeKind.UPDATE: ("~", Style.CHANGE),

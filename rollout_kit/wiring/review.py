@@ -11,10 +11,10 @@ from rollout_kit.document.diagnostics import Diagnostic
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview, preview
 from rollout_kit.operations.api import Readers
-from rollout_kit.policy.evaluate import Finding, evaluate
 from rollout_kit.ports.clock import Clock
 
 if TYPE_CHECKING:
+    from rollout_kit.policy.evaluate import Finding
     from rollout_kit.policy.read import PackReading
 
 
@@ -50,6 +50,8 @@ def review(
         return found
     findings: list[Finding] = []
     for reading in packs:
+        from rollout_kit.policy.evaluate import evaluate
+
         if reading.pack is not None:
             findings += evaluate(reading.pack, document, found.execution_plan, clock.now())
     return replace(found, findings=tuple(findings))

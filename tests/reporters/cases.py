@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from rollout_kit.execution.preview import Finding, Preview, PreviewOperation, PreviewStep
+from rollout_kit.execution.preview import Preview, PreviewOperation, PreviewStep
 from rollout_kit.model.events import (
     Attached,
     Event,
@@ -25,6 +25,7 @@ from rollout_kit.model.execution_plan import ExecutionPlan, Scope
 from rollout_kit.model.gate import Verdict
 from rollout_kit.model.operation import Change, ChangeKind, Operation, Undo
 from rollout_kit.planning.api import Problem
+from rollout_kit.policy.evaluate import Finding
 from rollout_kit.reporters.text import Printer
 
 START = datetime(2026, 4, 28, 10, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from rollout_kit.execution.preview import Finding
 from rollout_kit.model.operation import ChangeKind
 from rollout_kit.planning.api import Problem
+from rollout_kit.policy.evaluate import Finding
 from rollout_kit.reporters.preview_json import preview_json
 from rollout_kit.reporters.preview_markdown import COMMENT_BYTES, preview_markdown
 from rollout_kit.reporters.preview_view import print_preview, verdict
