@@ -34,7 +34,7 @@ def at_record(executor: Executor, operation: str, act: Callable[[], object], *, 
             done.append(True)
             act()
 
-    executor.append = appending  # type: ignore[method-assign,assignment]
+    executor.append = appending  # type: ignore[method-assign]
 
 
 def replaced(world: World, node: str) -> Callable[[], bool]:

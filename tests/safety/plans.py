@@ -15,7 +15,7 @@ SCHEMA = "{id: schema, uses: bootstrap, with: {additive: true, within: 30s}}"
 SCHEDULER = "{id: sched, uses: scheduler-handover, with: {within: 20s, gap_at_most: 30s}}"
 VERIFY = "{id: verify, uses: verify}"
 QUICK_GUARDS = "\n".join(
-    f"  {name}: {{interval: 1s}}"
+    f"  {name}: {{interval: 3s}}"
     for name in ("served", "supporters", "attached-ready", "repair-near-baseline")
 )
 

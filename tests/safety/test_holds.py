@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rollout_kit.emulator.model.settings import Generation
@@ -76,7 +78,7 @@ def test_an_approval_of_another_plan_does_not_count() -> None:
     _, state = world.apply(document)
     approve(world, state)
     (record,) = world.people.records
-    world.people.records = (type(record)(**{**_fields(record), "digest": "another plan"}),)
+    world.people.records = (replace(record, digest="another plan"),)
     assert held(*world.apply(document)).kind is HoldKind.APPROVAL
 
 
@@ -193,6 +195,3 @@ def test_a_gate_that_was_measured_bad_to_the_end_fails() -> None:
     assert outcome(state) is Outcome.ROLLED_BACK
     assert "orders@build-1: 1, to be at most 0" in sentence(state)
 
-
-def _fields(record: object) -> dict[str, object]:
-    return {name: getattr(record, name) for name in type(record).__dataclass_fields__}  # type: ignore[attr-defined]

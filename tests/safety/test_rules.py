@@ -312,8 +312,9 @@ def test_3_a_node_whose_fellow_is_not_ready_does_not_leave(generation: Generatio
     assert images(world)["api-1"] == "server:old"
 
 
-def stop(world: World, node: str) -> None:
-    world.fleet.nodes[node].up_at_s = float("inf")
+def stop(world: World, *nodes: str) -> None:
+    for node in nodes:
+        world.fleet.nodes[node].up_at_s = float("inf")
 
 
 @BOTH
@@ -389,7 +390,7 @@ def test_5_this_node_is_told_from_nothing_is_ready(
     world = small(generation)
     world.images["server:new"] = ServerImage(version=TO[generation], comes_up=False)
     document = read(world, SCHEMA, api(within="4s"), guards=UNGUARDED)
-    when(world, replaced(world, "api-1"), lambda: [stop(world, name) for name in down])
+    when(world, replaced(world, "api-1"), lambda: stop(world, *down))
     _, state = world.apply(document)
     if down == ("api-1",):
         assert "api-1: no answer" in sentence(state)
@@ -880,7 +881,7 @@ def test_19_in_a_rollback_no_marker_returns_to_a_build_that_is_not_there() -> No
 @BOTH
 def test_19_the_guard_notices_workers_that_die_in_the_middle(generation: Generation) -> None:
     world = small(generation)
-    only = QUICK_GUARDS.replace("served: {interval: 1s}", "served: {off: 'the other is asked'}")
+    only = QUICK_GUARDS.replace("served: {interval: 3s}", "served: {off: 'the other is asked'}")
     pause = "{id: watch, uses: pause, with: {for: 30s}}"
     document = read(world, SCHEMA, api(), pause, guards=only, on_failure="hold")
     when(world, back(world, "api-2"), world.fleet.cohorts[O].workers.clear)

@@ -19,7 +19,7 @@ from rollout_kit.model.events import HoldKind, OperationReapplied, Outcome, Roll
 from rollout_kit.model.operation import ChangeKind
 from rollout_kit.ports.errors import InFlight
 from rollout_kit.ports.infra import CohortSpec, InfraChange, ReplaceNode, SetScheduler
-from rollout_kit.transport.messages import Request
+from rollout_kit.transport.messages import Request, Response
 from tests.rollout.test_whole_rollout import Killed, picture
 from tests.safety.moments import when
 from tests.safety.people import resume
@@ -171,8 +171,7 @@ def test_a_hold_that_a_person_mends_and_resumes(generation: Generation) -> None:
 def test_kill_between_spawn_and_record(generation: Generation) -> None:
     """Everything that was begun stands, nobody wrote it down: it is seen, and not begun again."""
     world = small(generation)
-    before = list(world.fleet.cohorts)
-    document = read(world, SCHEMA, api(), SCHEDULER, canary("orders", stages=SMOKE_THEN_ALL))
+    document = read(world, SCHEMA, api(), SCHEDULER)
     begin = world.fleet.begin
     killed: set[str] = set()
 
@@ -185,11 +184,9 @@ def test_kill_between_spawn_and_record(generation: Generation) -> None:
     world.fleet.begin = killing  # type: ignore[method-assign]
     executor = run_until_over(world, document)
     assert outcome(executor.state) is Outcome.SUCCEEDED, executor.state.finished
-    assert len(killed) > 10
+    assert len(killed) == 10, "two jobs, three changes of each node, two of the scheduler"
     replacements = [c.node for _, c in world.fleet.begun if isinstance(c, ReplaceNode)]
-    walked = 2 if generation is Generation.V2 else 4
-    assert len(replacements) == walked, "no node was restarted twice for one change"
-    assert before == [O]
+    assert replacements == ["api-1", "api-2"], "no node was restarted twice"
 
 
 def run_until_over(world: World, document: PlanDocument) -> Executor:
@@ -435,9 +432,13 @@ def test_a_scheduler_with_nothing_due_is_said_to_have_had_nothing(generation: Ge
 def test_promote_before_the_first_heartbeat_waits_and_is_no_second_try() -> None:
     world = small(Generation.V2)
     refused: list[str] = []
-    world.answer = lambda request, response: (
-        (refused.append(request.url) if response.status == 409 else None) or response
-    )
+
+    def note(request: Request, response: Response) -> Response:
+        if response.status == 409:
+            refused.append(request.url)
+        return response
+
+    world.answer = note
     document = read(world, canary("orders"), server="")
     _, state = world.apply(document)
     assert outcome(state) is Outcome.SUCCEEDED

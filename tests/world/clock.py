@@ -14,6 +14,7 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
+        self._lives_at_s = STEP_S
         self.live: Callable[[], None] = lambda: None
         self.stop = False
         self.signal: str | None = None
@@ -25,12 +26,12 @@ class VirtualClock:
         return 1000.0 + self.elapsed_s
 
     def sleep(self, seconds: float) -> None:
-        left = seconds
-        while left > 1e-9:
-            step = min(STEP_S, left)
-            self.elapsed_s += step
-            left -= step
+        end_s = self.elapsed_s + max(seconds, 1e-6)
+        while self._lives_at_s <= end_s:
+            self.elapsed_s = max(self.elapsed_s, self._lives_at_s)
+            self._lives_at_s += STEP_S
             self.live()
+        self.elapsed_s = max(self.elapsed_s, end_s)
 
     def interrupted(self) -> bool:
         return self.stop

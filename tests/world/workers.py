@@ -59,7 +59,7 @@ class Worker:
         }
 
     def _register(self, send: Send) -> None:
-        body = self._polling() | {
+        body: dict[str, object] = self._polling() | {
             "runtime": "python",
             "supported_workflow_types": ["short", "long", "ping", "forever", "weeks"],
             "supported_activity_types": [],
