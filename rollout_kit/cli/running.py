@@ -21,7 +21,7 @@ from rollout_kit.reporters.human import HumanReporter
 from rollout_kit.reporters.json_lines import JsonLinesReporter
 from rollout_kit.reporters.rollout_markdown import MarkdownReporter
 from rollout_kit.wiring.clock import SystemClock
-from rollout_kit.wiring.result import Result, Surroundings
+from rollout_kit.wiring.result import CannotTakeUp, Result, Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +104,13 @@ def carry_out(
 
 def _stopped(error: BaseException, witness: Witness, run: Run, console: Console) -> ExitCode:
     """Once a rollout has written, it ends with a code of the table's second half, and can go on."""
+    rollout = witness.rollout if witness.wrote else ""
+    if isinstance(error, CannotTakeUp) and error.__cause__ is not None:
+        rollout, error = error.rollout, error.__cause__
     code = explain(error, console)
-    if not witness.wrote:
+    if not rollout:
         return code
-    command = with_state(f"rollout-kit resume {witness.rollout}".strip(), run.state_folder)
+    command = with_state(f"rollout-kit resume {rollout}", run.state_folder)
     console.out.line(f"next: {command}")
     return code if code in AFTER_WRITES else ExitCode.INTERRUPTED
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from rollout_kit.document.plan import PlanDocument
 from rollout_kit.document.read import read_canonical
 from rollout_kit.execution.executor import End, Executor, Shell
 from rollout_kit.execution.rollback import irreversible, residue
@@ -13,13 +15,13 @@ from rollout_kit.journal import lock as locks
 from rollout_kit.journal.file_journal import FileJournal, load
 from rollout_kit.journal.owner import Owner, this_process
 from rollout_kit.journal.store import RolloutEntry
-from rollout_kit.model.events import Attached, Event, Record, RolloutStarted
+from rollout_kit.model.events import Attached, Event, OperationIntended, Record, RolloutStarted
 from rollout_kit.model.state import RolloutState, Standing, fold
-from rollout_kit.ports.errors import OutsideError
+from rollout_kit.ports.errors import Incompatible, InFlight, OutsideError, Unavailable
 from rollout_kit.ports.infra import JobState
 from rollout_kit.ports.journal import JournalLost
 from rollout_kit.wiring.outside import Outside, connect
-from rollout_kit.wiring.result import ENDINGS, Ending, Result, Surroundings
+from rollout_kit.wiring.result import ENDINGS, CannotTakeUp, Ending, Result, Surroundings
 
 AT_WORK = (JobState.QUEUED, JobState.RUNNING)
 
@@ -31,25 +33,48 @@ def attach(
     then: Callable[[RolloutState, str], tuple[Event, ...]] = lambda _state, _actor: (),
     rolling_back: bool = False,
 ) -> Result:
-    """Take up a rollout from its journal: neither the plan file nor the planner is needed."""
-    started = _first(entry)
+    """Take up a rollout from its journal: neither the plan file nor the planner is needed.
+
+    Raises:
+        CannotTakeUp: it has written and is not over; the cause says what is missing.
+    """
+    records = load(entry.path).records
+    started = records[0].event
+    assert isinstance(started, RolloutStarted), "every journal begins with RolloutStarted"
     document = read_canonical(started.document)
-    with connect(document, Path(started.plan_folder), around.environment, around.clock) as outside:
-        return run(
-            entry.rollout,
-            entry.target,
-            outside,
-            around,
-            then=then,
-            floor=entry.fence,
-            rolling_back=rolling_back,
-        )
+    folder = Path(started.plan_folder)
+    try:
+        with connect(document, folder, around.environment, around.clock) as outside:
+            _try_the_tokens(document, outside, around)
+            return run(
+                entry.rollout,
+                entry.target,
+                outside,
+                around,
+                then=then,
+                floor=entry.fence,
+                rolling_back=rolling_back,
+            )
+    except Exception as error:
+        wrote = any(isinstance(record.event, OperationIntended) for record in records)
+        if wrote and not entry.finished:
+            raise CannotTakeUp(entry.rollout) from error
+        raise
 
 
-def _first(entry: RolloutEntry) -> RolloutStarted:
-    first = load(entry.path).records[0].event
-    assert isinstance(first, RolloutStarted), "every journal begins with RolloutStarted"
-    return first
+def _try_the_tokens(document: PlanDocument, outside: Outside, around: Surroundings) -> None:
+    """Without them guards and gates would be blind, and every look a node that does not answer.
+
+    Raises:
+        UnsetEnvironmentError: a variable of the credentials is not set.
+        Refused: the server does not take the operator token.
+    """
+    credentials = document.target.credentials
+    for secret in (credentials.operator, credentials.admin):
+        if secret is not None:
+            secret.resolve(around.environment)
+    with suppress(Unavailable, InFlight, Incompatible):  # the executor knows how to wait
+        outside.readers.engine.queues(document.target.namespace)
 
 
 def run(  # noqa: PLR0913 - one rollout: which, where, with what

@@ -42,6 +42,14 @@ ENDINGS: Mapping[Outcome, Ending] = {
 }
 
 
+class CannotTakeUp(Exception):
+    """A rollout that has written and is not over cannot be gone on with; the cause says why."""
+
+    def __init__(self, rollout: str) -> None:
+        super().__init__(f"{rollout} cannot be taken up")
+        self.rollout = rollout
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a command ends with. `preview` when it ended before anything was journaled."""
