@@ -111,6 +111,25 @@ def _left(state: RolloutState, operation: Operation) -> bool:
     return any(cohort_fact(left.cohort, "drain_intent") in touches for left in state.left)
 
 
+def closes_a_gap(state: RolloutState, lists: tuple[UndoList, ...], operation: str) -> bool:
+    """Whether this undo belongs to a group of which an undo has written already.
+
+    A node that is out, or a scheduler that is stopped, is not left so for want of time: what closes
+    the gap is bounded by its own `within`.
+    """
+    source = next(undo.source for undo in lists if operation in {op.id for op in undo.operations})
+    group = _group(state, source)
+    undos = (
+        op.id for undo in lists if _group(state, undo.source) == group for op in undo.operations
+    )
+    return group is not None and any(i in state.intents for i in undos)
+
+
+def _group(state: RolloutState, intent: str) -> str | None:
+    intended = state.operations[intent].intended
+    return intended.operation.group.id if intended and intended.operation.group else None
+
+
 def shortfall(state: RolloutState) -> tuple[str, ...]:
     """What the rollback could not do, in sentences; empty: every undo is through."""
     failed = tuple(

@@ -31,7 +31,10 @@ def roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
     if step is None:
         return _ended(state, live) if live.settled else Settle()
     over_s = live.attended_s(now_s) - deadline
-    return step if over_s <= 0 else _late(lists, live, step, since_s=now_s - over_s)
+    name = step.operation.id if isinstance(step, Advance) else step.operation
+    if over_s <= 0 or rollback.closes_a_gap(state, lists, name):
+        return step
+    return _late(lists, live, step, since_s=now_s - over_s)
 
 
 def _late(

@@ -299,6 +299,25 @@ def test_an_undo_that_still_waits_at_the_deadline_is_skipped_and_listed() -> Non
     assert "node not ready" in decision.reason
 
 
+def test_a_gap_that_the_rollback_opened_is_closed_after_the_deadline_too() -> None:
+    out, back = op("api/out", group="api/n"), op("api/back", group="api/n")
+    undone = replace(op("x"), id="undo/api/back/1")
+    events = [
+        started(out, back, rollback=RollbackPolicy(within_s=60.0)),
+        baseline(),
+        intended(out, undo=Undo(restore=(op("attach"),))),
+        intended(back, undo=Undo(restore=(op("detach"), op("await")))),
+        RollbackStarted(cause="c", actor="me"),
+    ]
+    waiting = dict.fromkeys(("undo/api/back/1", "undo/api/back/2"), 1000.0)
+    look = Seen(observation=Observation(), situation=Situation(), at_s=100.0)
+    live = replace(LIVE, due_s=waiting, history=dict.fromkeys(waiting, (look,)))
+    assert isinstance(after(state(*events), live, now_s=100.5), SkipUndo), "nothing is open yet"
+    detached = [*events, intended(undone), completed(undone)]
+    closing = after(state(*detached), live, now_s=100.5)
+    assert closing == Sleep(until_s=1000.0, operation="undo/api/back/2")
+
+
 def test_a_finished_rollout_does_nothing_more() -> None:
     found = state(started(A), baseline(), RolloutFinished(outcome=Outcome.SUCCEEDED, sentence="s"))
     assert after(found) == Stop()
