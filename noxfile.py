@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "virtualenv"
-nox.options.sessions = ["lint", "types", "tests", "clients", "demo"]
+nox.options.sessions = ["lint", "types", "tests", "crash", "clients", "demo"]
 nox.options.error_on_missing_interpreters = True
 
 
@@ -43,7 +43,14 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests but those of the official packages; under five minutes on two cores."""
     session.install("-q", "-e", ".", *_group("test"))
-    session.run("pytest", "-n", "2", "-m", "not clients", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "not clients and not crash", *session.posargs)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Whole rollouts, killed before and after every record, forward and back."""
+    session.install("-q", "-e", ".", *_group("test"))
+    session.run("pytest", "-n", "2", "-m", "crash", *session.posargs)
 
 
 @nox.session

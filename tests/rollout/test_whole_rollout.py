@@ -169,6 +169,7 @@ def test_a_finished_rollout_can_be_rolled_back(generation: Generation) -> None:
     assert world.lost() == []
 
 
+@pytest.mark.crash
 @BOTH
 def test_killed_before_and_after_every_append_it_ends_the_same(generation: Generation) -> None:
     """One rollout, killed twice at each of its records, taken up again each time."""
@@ -207,6 +208,7 @@ def test_killed_before_and_after_every_append_it_ends_the_same(generation: Gener
     assert world.lost() == []
 
 
+@pytest.mark.crash
 @BOTH
 def test_killed_during_every_step_of_a_rollback_it_still_restores(generation: Generation) -> None:
     world = World(generation)
@@ -266,15 +268,15 @@ def test_a_cohort_drained_by_somebody_else_stops_the_rollout() -> None:
     world = World()
     document = world.document()
     executor = world.executor(document)
-    live = world.clock.live
+    live = world.clock.glance
 
     def meddle() -> None:
         live()
         if world.fleet.nodes["api-2"].spec.image == "server:new":
-            world.clock.live = live
+            world.clock.glance = live
             world.control("POST", "/api/task-queues/orders/build-ids/drain", {"build_id": OLD})
 
-    world.clock.live = meddle
+    world.clock.glance = meddle
     assert executor.run() is End.HELD
     hold = executor.state.hold
     assert hold is not None

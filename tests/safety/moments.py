@@ -9,16 +9,16 @@ from tests.world.world import World
 
 
 def when(world: World, moment: Callable[[], bool], act: Callable[[], object]) -> None:
-    """Once, at the first half second at which `moment` is true."""
-    live = world.clock.live
+    """Once, after the first sleep at which `moment` is true."""
+    live = world.clock.glance
 
     def watch() -> None:
         live()
         if moment():
-            world.clock.live = live
+            world.clock.glance = live
             act()
 
-    world.clock.live = watch
+    world.clock.glance = watch
 
 
 def at_record(executor: Executor, operation: str, act: Callable[[], object], *, word: str) -> None:

@@ -129,5 +129,6 @@ def held(end: End, state: RolloutState) -> RolloutHeld:
 
 def small(generation: Generation, **sides: object) -> World:
     """Two nodes, one queue, one old worker, no load: what most rules need."""
-    given: dict[str, object] = {"nodes": 2, "queues": ("orders",), "workers": 1, "load": False}
-    return World(generation, **{**given, **sides})  # type: ignore[arg-type]
+    given: dict[str, object] = {"nodes": 2, "queues": ("orders",), "workers": 1}
+    calm: dict[str, object] = {"load": False, "calm": True}
+    return World(generation, **{**given, **calm, **sides})  # type: ignore[arg-type]

@@ -115,15 +115,15 @@ def blind(world: World) -> None:
 
 def at_the_gate(world: World, text: str = "quick") -> None:
     """Break the metrics as soon as the first node is back."""
-    live = world.clock.live
+    live = world.clock.glance
 
     def watch() -> None:
         live()
         if world.fleet.nodes["api-1"].spec.image == "server:new":
             blind(world)
-            world.clock.live = live
+            world.clock.glance = live
 
-    world.clock.live = watch
+    world.clock.glance = watch
 
 
 GATED = api(more=", gates: [quick]")
@@ -158,15 +158,15 @@ def test_a_gate_whose_time_is_over_at_a_late_resume_fails_only_for_what_it_measu
     gate = f"  quick: {{{source}, at_most: 0, for: 30s, within: 31s, interval: 1s}}"
     document = read(world, SCHEMA, GATED, gates=gate, guards=NO_METRICS)
     executor = world.executor(document)
-    live = world.clock.live
+    live = world.clock.glance
 
     def interrupt() -> None:
         live()
         world.clock.stop = "api/api-1/gate/quick" in executor.state.operations
 
-    world.clock.live = interrupt
+    world.clock.glance = interrupt
     assert executor.run() is End.INTERRUPTED
-    world.clock.live, world.clock.stop = live, False
+    world.clock.glance, world.clock.stop = live, False
     again = world.executor(document)
     world.clock.elapsed_s += 200.0
     if seen == "nothing":

@@ -17,6 +17,7 @@ from rollout_kit.transport.messages import Request
 from tests.safety.moments import back, when
 from tests.safety.people import resume, say
 from tests.safety.plans import (
+    QUICK_GUARDS,
     SCHEDULER,
     SCHEMA,
     api,
@@ -95,7 +96,7 @@ def test_accepted_drift_is_not_held_against_what_the_rollout_changes_later() -> 
 def test_drift_in_an_open_group_closes_it_first(generation: Generation) -> None:
     """The other node's image is changed while this one is out: its own undo runs, then it holds."""
     world = small(generation)
-    document = read(world, SCHEMA, api())
+    document = read(world, SCHEMA, api(), guards=QUICK_GUARDS.replace("3s", "1s"))
     spec = world.fleet.nodes["api-2"].spec
     changed = replace(spec, environment={**spec.environment, "LOG_LEVEL": "debug"})
     when(

@@ -10,12 +10,13 @@ STEP_S = 0.5
 
 
 class VirtualClock:
-    """`ports.clock.Clock` over a number; `live` is called after every half second."""
+    """`ports.clock.Clock` over a number; `live` is called every half second, `glance` after each sleep."""
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
         self._lives_at_s = STEP_S
         self.live: Callable[[], None] = lambda: None
+        self.glance: Callable[[], None] = lambda: None
         self.stop = False
         self.signal: str | None = None
 
@@ -32,6 +33,7 @@ class VirtualClock:
             self._lives_at_s += STEP_S
             self.live()
         self.elapsed_s = max(self.elapsed_s, end_s)
+        self.glance()
 
     def interrupted(self) -> bool:
         return self.stop

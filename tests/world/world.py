@@ -73,6 +73,7 @@ class World:
     """Three nodes, a scheduler, two queues with two old workers each, and a little load.
 
     `workers`: how many old workers each queue has. `scheduled`: whether a scheduler runs.
+    `calm`: its workers live once a second instead of twice.
     """
 
     def __init__(
@@ -84,11 +85,14 @@ class World:
         workers: int = 2,
         load: bool = True,
         scheduled: bool = True,
+        calm: bool = False,
     ) -> None:
         self.generation = generation
         self.queues = queues
         self.workers = workers
         self.scheduled = scheduled
+        self.calm = calm
+        self._lived_at_s = 0.0
         self.clock = VirtualClock()
         self.store = MemoryStore()
         self.images = {
@@ -144,7 +148,9 @@ class World:
         self.clock.sleep(3.0)
 
     def _live(self) -> None:
-        self.fleet.live()
+        if not self.calm or self.clock.elapsed_s - self._lived_at_s >= 1.0:
+            self._lived_at_s = self.clock.elapsed_s
+            self.fleet.live()
         if self.clock.elapsed_s - self._ticked_at_s >= 1.0:
             self._ticked_at_s = self.clock.elapsed_s
             self._tick()
