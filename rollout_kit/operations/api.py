@@ -24,7 +24,9 @@ class Readers:
     infra: InfraReader
     metrics: MetricsReader
     scope: Scope
-    key: str = ""  # of the present attempt's write, where this look belongs to an operation of a rollout
+    key: str = (
+        ""  # of the present attempt's write, where this look belongs to an operation of a rollout
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,12 @@ from tests.world.world import World
 
 
 def say(
-    world: World, state: RolloutState, said: PersonSaid, *, operation: str = "", fingerprint: str = ""
+    world: World,
+    state: RolloutState,
+    said: PersonSaid,
+    *,
+    operation: str = "",
+    fingerprint: str = "",
 ) -> None:
     """Leave a record beside the journal."""
     assert state.started is not None

@@ -33,12 +33,12 @@ def canary(
     )
 
 
-SMOKE_THEN_ALL = (
-    "[{smoke: {workflow_type: ping, count: 1, timeout: 20s}}, {share: 100%, bake: 1s}]"
-)
+SMOKE_THEN_ALL = "[{smoke: {workflow_type: ping, count: 1, timeout: 20s}}, {share: 100%, bake: 1s}]"
 
 
-def drain(*queues: str, build: str = OLD, within: str = "40s", more: str = "", then: str = "") -> str:
+def drain(
+    *queues: str, build: str = OLD, within: str = "40s", more: str = "", then: str = ""
+) -> str:
     return (
         f"{{id: drain, uses: drain, with: {{task_queue: [{', '.join(queues)}], cohort: {build},"
         f" within: {within}{more}}}{then}}}"

@@ -66,7 +66,13 @@ def test_a_void_approval_does_not_hide_the_valid_one_after_it() -> None:
     document = read(world, *asking(world))
     _, state = world.apply(document)
     assert state.hold is not None
-    say(world, state, PersonSaid.APPROVE, operation=state.hold.operation, fingerprint="of another fleet")
+    say(
+        world,
+        state,
+        PersonSaid.APPROVE,
+        operation=state.hold.operation,
+        fingerprint="of another fleet",
+    )
     approve(world, state)
     _, state = world.apply(document)
     assert outcome(state) is Outcome.SUCCEEDED
@@ -194,4 +200,3 @@ def test_a_gate_that_was_measured_bad_to_the_end_fails() -> None:
     _, state = world.apply(read(world, SCHEMA, GATED, gates=bad))
     assert outcome(state) is Outcome.ROLLED_BACK
     assert "orders@build-1: 1, to be at most 0" in sentence(state)
-

@@ -53,7 +53,10 @@ UNGUARDED = "\n".join(
 
 RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     1: (
-        ("rollout_kit.planning.order:bootstrap_first", "rollout_kit.operations.schema:schema_ready"),
+        (
+            "rollout_kit.planning.order:bootstrap_first",
+            "rollout_kit.operations.schema:schema_ready",
+        ),
         ("test_1_a_plan_without_bootstrap", "test_1_a_schema_that_is_no_longer_proved"),
     ),
     2: (
@@ -344,7 +347,9 @@ def test_3_in_a_rollback_a_node_whose_fellow_is_not_ready_stays_too(generation: 
 
 
 @BOTH
-def test_4_nothing_tells_old_from_new_where_nodes_show_no_provenance(generation: Generation) -> None:
+def test_4_nothing_tells_old_from_new_where_nodes_show_no_provenance(
+    generation: Generation,
+) -> None:
     world = small(generation)
     server = (
         f"{{from: '{FROM[generation]}', to: '{TO[generation]}', image: 'server:new',"
@@ -431,7 +436,9 @@ def test_6_a_second_scheduler_that_somebody_started_fails(generation: Generation
 
 
 @BOTH
-def test_6_in_a_rollback_the_old_one_waits_until_the_new_one_is_gone(generation: Generation) -> None:
+def test_6_in_a_rollback_the_old_one_waits_until_the_new_one_is_gone(
+    generation: Generation,
+) -> None:
     world = small(generation)
     document = read(world, SCHEMA, SCHEDULER.replace("20s", "4s"), rollback="{within: 8s}")
     world.apply(document)
@@ -461,13 +468,9 @@ def promoted(world: World) -> tuple[str, ...]:
 @BOTH
 def test_7_a_successor_that_died_keeps_the_old_one_from_its_drain(generation: Generation) -> None:
     world = small(generation)
-    document = read(
-        world, *promoted(world), server="", guards=UNGUARDED, on_failure="hold"
-    )
+    document = read(world, *promoted(world), server="", guards=UNGUARDED, on_failure="hold")
     executor = world.executor(document)
-    at_record(
-        executor, "drain/orders/quiesced", lambda: die(world, NEW), word="OperationCompleted"
-    )
+    at_record(executor, "drain/orders/quiesced", lambda: die(world, NEW), word="OperationCompleted")
     hold = held(executor.run(), executor.state)
     assert hold.operation == "drain/orders/drain"
     assert f"orders@{NEW}" in hold.reason
@@ -751,7 +754,9 @@ def test_15_the_way_back_is_dead_before_the_rollout_starts(generation: Generatio
     assert "[rule 15] The way back is dead" in found
     forward = "{forward_only: 'the old build is broken'}"
     steps = (canary("orders"),)
-    assert problems(world, *steps, server="", guards=UNGUARDED, rollback=forward, on_failure="") == ""
+    assert (
+        problems(world, *steps, server="", guards=UNGUARDED, rollback=forward, on_failure="") == ""
+    )
 
 
 @BOTH
@@ -864,9 +869,7 @@ def test_19_workers_that_die_before_the_marker_stop_the_walk() -> None:
 
 def test_19_in_a_rollback_no_marker_returns_to_a_build_that_is_not_there() -> None:
     world = small(Generation.V0_2)
-    document = read(
-        world, canary("orders", within="4s"), server="", rollback="{within: 16s}"
-    )
+    document = read(world, canary("orders", within="4s"), server="", rollback="{within: 16s}")
     world.apply(document)
     die(world, OLD)
     _, state = world.apply(document, ASKED)

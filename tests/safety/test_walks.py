@@ -120,9 +120,7 @@ def test_a_plan_back_to_the_previous_build(generation: Generation) -> None:
     _, state = world.apply(read(world, *WORKERS, server=""))
     assert outcome(state) is Outcome.SUCCEEDED
     world.journal = JournalStore()
-    entry = (
-        f"{{task_queue: orders, from: {NEW}, to: {OLD}, image: 'orders:old', replicas: 1}}"
-    )
+    entry = f"{{task_queue: orders, from: {NEW}, to: {OLD}, image: 'orders:old', replicas: 1}}"
     way_back = read(
         world,
         canary("orders", stages=SMOKE_THEN_ALL),
@@ -318,7 +316,11 @@ def test_a_queue_with_over_50_leases(generation: Generation) -> None:
         for _ in range(12):  # so that a lease is taken as soon as one has expired
             live()
 
-    when(world, lambda: "drain/orders/drain" in executor.state.operations, lambda: hurry(world, eager))
+    when(
+        world,
+        lambda: "drain/orders/drain" in executor.state.operations,
+        lambda: hurry(world, eager),
+    )
     executor.run()
     assert outcome(executor.state) is Outcome.SUCCEEDED, executor.state.hold
     assert world.fleet.cohorts[O].workers == []
@@ -604,9 +606,7 @@ def test_a_hotfix_with_forward_only_goes_past_a_dead_predecessor(generation: Gen
     world.clock.sleep(6.0)
     fix = (worker("orders", more=f", serves: [{OLD}]"),)
     forward = "{forward_only: 'the old build corrupts invoices'}"
-    document = read(
-        world, *WORKERS, server="", workers=fix, rollback=forward, on_failure=""
-    )
+    document = read(world, *WORKERS, server="", workers=fix, rollback=forward, on_failure="")
     _, state = world.apply(document)
     assert outcome(state) is Outcome.SUCCEEDED, state.hold or sentence(state)
     assert world.lost() == []

@@ -43,10 +43,13 @@ from tests.world.fleet import MemoryFleet, ServerImage
 from tests.world.workers import Worker
 
 PLANS = Path(__file__).parents[2] / "pipelines" / "plans"
-FROM, TO = {Generation.V2: "2.3.14", Generation.V0_2: "0.2.9"}, {
-    Generation.V2: "2.4.0",
-    Generation.V0_2: "0.2.10",
-}
+FROM, TO = (
+    {Generation.V2: "2.3.14", Generation.V0_2: "0.2.9"},
+    {
+        Generation.V2: "2.4.0",
+        Generation.V0_2: "0.2.10",
+    },
+)
 QUEUES = ("orders", "billing")
 OLD, NEW = "build-1", "build-2"
 ENVIRONMENT = {
@@ -125,12 +128,13 @@ class World:
         for number in range(1, nodes + 1):
             name = f"api-{number}"
             self.fleet.start_node(
-                name, ProcessSpec(
+                name,
+                ProcessSpec(
                     image="server:old",
                     marker=marker,
                     server_id=name,
                     environment={"DW_V2_MULTI_NODE": "true"},
-                )
+                ),
             )
             self.fleet.nodes[name].up_at_s = 0.0
         if self.scheduled:
@@ -144,7 +148,9 @@ class World:
         self.clock.sleep(3.0)
         if self.generation is Generation.V2:
             for queue in self.queues:
-                self.control("POST", f"/api/task-queues/{queue}/build-ids/promote", {"build_id": OLD})
+                self.control(
+                    "POST", f"/api/task-queues/{queue}/build-ids/promote", {"build_id": OLD}
+                )
         self.clock.sleep(3.0)
 
     def _live(self) -> None:
@@ -238,7 +244,9 @@ class World:
             assert answer is not None
             run = json.loads(answer.payload)
             served = {ref.build_id for ref, c in self.fleet.cohorts.items() if c.workers}
-            if run["status"] != "completed" and (run["is_terminal"] or run["compatibility"] not in served):
+            if run["status"] != "completed" and (
+                run["is_terminal"] or run["compatibility"] not in served
+            ):
                 found.append(f"{workflow_id}: {run['status']} pinned to {run['compatibility']}")
         return found
 
@@ -249,10 +257,12 @@ class World:
         reading = read_plan(
             text,
             file=plan,
-            variables=QUICK | {
+            variables=QUICK
+            | {
                 "server_from": FROM[self.generation],
                 "server_to": TO[self.generation],
-            } | variables,
+            }
+            | variables,
             environment=ENVIRONMENT,
             purpose=Purpose.APPLY,
         )
@@ -328,9 +338,7 @@ class World:
                     tool_version="test",
                 )
             )
-        journal.append(
-            Attached(host="h", boot_id="b", pid_namespace="n", pid=1, command="apply")
-        )
+        journal.append(Attached(host="h", boot_id="b", pid_namespace="n", pid=1, command="apply"))
         for event in events:
             journal.append(event)
         return Executor(shell, wait_for_people=wait)
@@ -363,7 +371,8 @@ class World:
         self.after_request(request)
         response = Response(
             status=answer.status,
-            headers={"content-type": answer.content_type} | {k.lower(): v for k, v in answer.headers},
+            headers={"content-type": answer.content_type}
+            | {k.lower(): v for k, v in answer.headers},
             body=answer.payload,
         )
         return self.answer(request, response)
