@@ -35,7 +35,7 @@ LOOKS: Mapping[Ending, tuple[str, str, Style]] = {
     Ending.POLICY: ("✗", "Refused by policy", Style.BAD),
     Ending.STALE: ("✗", "Stale preview", Style.BAD),
     Ending.ROLLED_BACK: ("↩", "Rolled back", Style.CHANGE),
-    Ending.RESIDUE: ("↩", "Rolled back, not to the last", Style.BAD),
+    Ending.RESIDUE: ("↩", "Rolled back in part", Style.BAD),
     Ending.HELD: ("‖", "Held", Style.CHANGE),
     Ending.LOCKED: ("✗", "Locked", Style.BAD),
     Ending.INTERRUPTED: ("‖", "Interrupted", Style.CHANGE),
