@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout_kit.model.observation import Difference, Facts, differences
+from rollout_kit.model.observation import Difference, Facts, Observation, differences
 from rollout_kit.model.state import OperationState, RolloutState, Standing
 
 
@@ -18,8 +18,10 @@ def expected_facts(state: RolloutState) -> Facts:
         if found.standing is Standing.COMPLETED:
             facts.update(found.facts)
     facts.update(state.accepted)
-    ours = tuple(path for found in state.operations.values() for path in _ours(found, state))
-    return {k: v for k, v in facts.items() if not matches(k, ours)}
+    open_ = _open_groups(state)
+    ours = {path for found in state.operations.values() for path in _ours(found, open_)}
+    left_out = Observation(facts=facts).only(ours).facts
+    return {k: v for k, v in facts.items() if k not in left_out}
 
 
 def drift(
@@ -31,7 +33,7 @@ def drift(
     """
     expected = expected_facts(state)
     if within:
-        expected = {k: v for k, v in expected.items() if matches(k, within)}
+        expected = Observation(facts=expected).only(within).facts
     return differences(expected, seen)
 
 
@@ -40,15 +42,23 @@ def matches(fact: str, paths: tuple[str, ...]) -> bool:
     return any(fact == path or (path.endswith("/") and fact.startswith(path)) for path in paths)
 
 
-def _ours(found: OperationState, state: RolloutState) -> tuple[str, ...]:
+def _ours(found: OperationState, open_groups: frozenset[str]) -> tuple[str, ...]:
     if found.intended is None:
         return ()
-    if found.standing is not Standing.COMPLETED:
-        return found.intended.touches
     group = found.operation.group if found.operation else None
-    if group is None or group_complete(state, group.id):
-        return ()
-    return found.intended.touches
+    closed = group is None or group.id not in open_groups
+    return () if found.standing is Standing.COMPLETED and closed else found.intended.touches
+
+
+def _open_groups(state: RolloutState) -> frozenset[str]:
+    """The groups with a member that is not decided yet, begun or not."""
+    operations = state.started.execution_plan.operations if state.started else ()
+    return frozenset(
+        op.group.id
+        for op in operations
+        if op.group is not None
+        and state.standing(op.id) not in (Standing.COMPLETED, Standing.SKIPPED)
+    )
 
 
 def group_members(state: RolloutState, group: str) -> tuple[str, ...]:
@@ -63,20 +73,14 @@ def group_members(state: RolloutState, group: str) -> tuple[str, ...]:
     return tuple(planned)
 
 
-def group_complete(state: RolloutState, group: str) -> bool:
-    return all(
-        state.standing(member) in (Standing.COMPLETED, Standing.SKIPPED)
-        for member in group_members(state, group)
-    )
-
-
 def open_group(state: RolloutState) -> str | None:
     """The group with an intent that is not complete: its gap stands open."""
+    open_ = _open_groups(state)
     for intent in state.intents:
         found = state.operations.get(intent)
         operation = found.operation if found else None
         if operation is None or operation.group is None or intent.startswith("undo/"):
             continue
-        if not group_complete(state, operation.group.id):
+        if operation.group.id in open_:
             return operation.group.id
     return None
