@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import assert_never
 
 from rollout_kit.model.events import (
@@ -35,34 +34,9 @@ from rollout_kit.model.events import (
     UndoSkipped,
 )
 from rollout_kit.model.observation import Facts
-from rollout_kit.model.operation import Operation
+from rollout_kit.model.standing import OperationState, Standing
 
-
-class Standing(StrEnum):
-    """Where one operation stands. One without a standing has not begun."""
-
-    AWAITED = "awaited"
-    INTENDED = "intended"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationState:
-    """One operation as the journal knows it. `intended` is the *first* intent: its undo stands."""
-
-    id: str
-    standing: Standing
-    since_attended_s: float = 0.0  # of this attempt's intent or wait
-    operation: Operation | None = None
-    intended: OperationIntended | None = None
-    key: str = ""  # of the present attempt
-    reapplied: int = 0
-    facts: Facts = field(default_factory=dict)
-    wrote: bool = False
-    reason: str = ""
-    hint: str = ""
+__all__ = ["OperationState", "RolloutState", "Standing", "evolve", "fold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +255,11 @@ def _with_group(state: RolloutState, operation_id: str) -> tuple[str, ...]:
     group = found.operation.group if found and found.operation else None
     members = _members(state, group.id) if group else ()
     undone = any(item.startswith("undo/") for item in members)
-    return (*members, *(() if operation_id in members else (operation_id,))) if undone else (operation_id,)
+    return (
+        (*members, *(() if operation_id in members else (operation_id,)))
+        if undone
+        else (operation_id,)
+    )
 
 
 def _begin_again(state: RolloutState, operation_ids: tuple[str, ...]) -> RolloutState:
