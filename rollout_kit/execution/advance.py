@@ -122,11 +122,10 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
         case ChangeKind.BLOCKED:
             _blocked(run, op, change, undo=ctx.undoing)
         case ChangeKind.CHECK if _nothing_to_judge(run, op):
-            run.append(
-                OperationSkipped(
-                    operation=op.id, reason="nothing that it follows wrote in this rollout"
-                )
-            )
+            why = "nothing that it follows wrote in this rollout"
+            if op.kind == APPROVAL:
+                why = "nothing after it would write"
+            run.append(OperationSkipped(operation=op.id, reason=why))
         case ChangeKind.CHECK | ChangeKind.NO_OP:
             settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
         case ChangeKind.UPDATE:
@@ -225,6 +224,16 @@ def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: 
     _send(run, op, key)
 
 
+def _conflict(run: Executor, op: Operation, error: Conflict) -> None:
+    """Someone else holds or changed it: forward we stop and say who; an undo looks again."""
+    if not op.id.startswith("undo/"):
+        hold(run, op, HoldKind.FAILURE, error.message, error.hint)
+        return
+    run.live = run.live.doubt(op.id, holds=True)
+    run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
+    time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
+
+
 def _send(run: Executor, op: Operation, key: str) -> None:
     """Send the effect once. What is unknown afterwards is in doubt: looked at before anything else."""
     if run.shell.clock.interrupted():
@@ -243,7 +252,7 @@ def _send(run: Executor, op: Operation, key: str) -> None:
         run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
         time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
     except Conflict as error:
-        hold(run, op, HoldKind.PERSON, error.message, error.hint)
+        _conflict(run, op, error)
     except OutsideError as error:
         text = f"{error.message} {error.why}".strip()
         run.append(OperationFailed(operation=op.id, reason=text, hint=error.hint))

@@ -9,6 +9,7 @@ from pathlib import Path
 from rollout_kit import __version__
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview
+from rollout_kit.journal.file_journal import load
 from rollout_kit.journal.store import RolloutEntry, new_rollout_id
 from rollout_kit.model.events import (
     DriftAccepted,
@@ -18,7 +19,7 @@ from rollout_kit.model.events import (
     RollbackStarted,
     RolloutStarted,
 )
-from rollout_kit.model.state import RolloutState
+from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.operations.api import Readers
 from rollout_kit.ports.errors import InFlight, Unavailable
 from rollout_kit.wiring.attach import attach, run
@@ -88,7 +89,9 @@ def roll_back(
     later = tuple(
         other
         for other in around.store.rollouts(entry.target)
-        if other.started_at > entry.started_at and other.rollout != entry.rollout
+        if other.started_at > entry.started_at
+        and other.rollout != entry.rollout
+        and fold(load(other.path).records).intents
     )
     if later:
         return Result(
