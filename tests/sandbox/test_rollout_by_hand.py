@@ -24,6 +24,7 @@ from tests.sandbox.conftest import BOTH, change, sandbox, wait_for, wire
 pytestmark = pytest.mark.processes
 
 
+@pytest.mark.crash
 @BOTH
 def test_a_whole_upgrade_under_load_loses_no_run(tmp_path: Path, generation: Generation) -> None:
     with sandbox(tmp_path, generation=generation, rate_hz=4) as info:
@@ -50,7 +51,7 @@ def test_a_whole_upgrade_under_load_loses_no_run(tmp_path: Path, generation: Gen
         assert account.lost == ()
         assert account.open_claimable == 0
         assert account.refused == 0
-        assert account.completed > 40
+        assert account.completed > 10, "the load went on; how fast is the machine's affair"
         version = wire(info).call("GET", "/api/cluster/info").body["version"]
         assert version == info.versions.server_to
         assert {
