@@ -10,7 +10,7 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Seen
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.node_identity import NodeIdentity, not_as_planned, unanswered
-from rollout_kit.operations.pace import PART_OF_A_PROBE, pace
+from rollout_kit.operations.pace import pace, prompt
 
 
 def through_node(node: str) -> str:
@@ -88,7 +88,7 @@ def may_return(
     rotation: Rotation, identity: NodeIdentity, seen: Seen, ctx: Context
 ) -> Verification:
     """Rule 4: a node returns only when it is ready and is what the plan says it is."""
-    wait_s = pace(ctx, PART_OF_A_PROBE)
+    wait_s = prompt(ctx)
     node = rotation.node
     if not seen.situation.node(node).ready:
         return Waiting(retry_after_s=wait_s, progress=why_not_ready(rotation, seen))

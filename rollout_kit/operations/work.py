@@ -6,7 +6,7 @@ from rollout_kit.model.operation import Failed, Operation, Waiting
 from rollout_kit.model.situation import JobNumbers, Situation
 from rollout_kit.operations.api import Context, Readers
 from rollout_kit.operations.asking import Missing, ask
-from rollout_kit.operations.pace import pace
+from rollout_kit.operations.pace import pace, prompt
 from rollout_kit.ports.infra import JobState, JobStatus
 
 LAST_LINES = 5
@@ -44,7 +44,7 @@ def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | F
         return None
     match JobState(job.state):
         case JobState.QUEUED | JobState.RUNNING:
-            return Waiting(retry_after_s=pace(ctx), progress=f"the driver's work is {job.state}")
+            return Waiting(retry_after_s=prompt(ctx), progress=f"the driver's work is {job.state}")
         case JobState.LOST:
             progress = "the driver's work was lost: it is begun again"
             return Waiting(retry_after_s=pace(ctx), progress=progress)

@@ -5,17 +5,26 @@ from __future__ import annotations
 import pytest
 
 from rollout_kit.operations.api import Context
-from rollout_kit.operations.pace import PART_OF_A_PROBE, pace
+from rollout_kit.operations.pace import pace, prompt
+
+
+def waited(seconds: float) -> Context:
+    return Context(now_s=7.0 + seconds, since_s=7.0, key="")
 
 
 @pytest.mark.parametrize(
-    ("waited_s", "next_look_s"), [(0.0, 0.01), (0.1, 0.01), (2.0, 0.1), (20.0, 1.0), (3600.0, 1.0)]
+    ("waited_s", "next_look_s"), [(0.0, 0.05), (0.5, 0.05), (2.0, 0.2), (10.0, 1.0), (3600.0, 1.0)]
 )
-def test_a_wait_is_longer_than_it_had_to_be_by_a_twentieth_at_most(
+def test_a_wait_takes_a_tenth_longer_than_it_had_to_at_most(
     waited_s: float, next_look_s: float
 ) -> None:
-    assert pace(Context(now_s=7.0 + waited_s, since_s=7.0, key="")) == pytest.approx(next_look_s)
+    assert pace(waited(waited_s)) == pytest.approx(next_look_s)
 
 
-def test_a_probe_is_asked_twice_as_often() -> None:
-    assert pace(Context(now_s=9.0, since_s=7.0, key=""), PART_OF_A_PROBE) == pytest.approx(0.05)
+@pytest.mark.parametrize(
+    ("waited_s", "next_look_s"), [(0.0, 0.01), (0.4, 0.01), (2.0, 0.05), (40.0, 1.0), (3600.0, 1.0)]
+)
+def test_while_a_node_is_out_it_takes_a_fortieth_longer(
+    waited_s: float, next_look_s: float
+) -> None:
+    assert prompt(waited(waited_s)) == pytest.approx(next_look_s)

@@ -58,7 +58,7 @@ def test_the_old_one_is_stopped_and_proved_gone_by_a_count() -> None:
     world.scheduler_alive = 1
     said = run.verify()
     assert said == Waiting(
-        retry_after_s=0.01, progress="the old scheduler is not gone: 1 of it live"
+        retry_after_s=0.05, progress="the old scheduler is not gone: 1 of it live"
     )
     world.scheduler_alive = 0
     assert isinstance(run.verify(), Done)

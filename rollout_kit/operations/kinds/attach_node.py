@@ -28,7 +28,7 @@ from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetAttached
 
 PROBES = 3
-BETWEEN_PROBES_S = 0.01
+BETWEEN_PROBES_S = 0.0
 
 
 class AttachNode:
