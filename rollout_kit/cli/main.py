@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -40,6 +41,9 @@ def main(argv: list[str], console: Console | None = None) -> int:
     around = console or consoles.for_process()
     try:
         command = import_module(f"rollout_kit.cli.commands.{given.command}")
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         return int(command.run(arguments.read(given), around))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
         return int(explain(error, around))
