@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -11,10 +12,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from urllib.request import urlopen
 
 import canned
 import profiles
@@ -161,9 +164,6 @@ def _path() -> str:
 
 def _demand_new(made: StubFleet) -> None:
     """Whoever was quick has done it all the same: each node answers as the new version."""
-    import json
-    from urllib.request import urlopen
-
     for name, url in made.urls.items():
         with urlopen(f"{url}/api/cluster/info", timeout=5) as answer:
             version = json.load(answer)["version"]
@@ -185,9 +185,34 @@ def _figure(name: str, runs: list[Run], own_s: float, ready_after_s: float, limi
 
 
 def _explained(figure: Figure, root: Path, answers: Path, ready_after_s: float) -> Figure:
-    """The same cutover once more under a profiler."""
-    folder = root / f"profiled-{ready_after_s:g}"
-    with fleet(folder, answers, ready_after_s=ready_after_s, by_driver=True) as made:
-        written = folder / "profile"
+    """The same cutover once more, told by its journal, and then under a profiler."""
+    whole = f"{ready_after_s:g}"
+    with fleet(
+        root / f"told-{whole}", answers, ready_after_s=ready_after_s, by_driver=True
+    ) as made:
+        begun = time.time()
+        rollout_kit(made)
+        told = _told(made, begun, time.time())
+    with fleet(
+        root / f"profiled-{whole}", answers, ready_after_s=ready_after_s, by_driver=True
+    ) as made:
+        written = made.folder / "profile"
         rollout_kit(made, through=profiles.command(written))
-        return profiles.explain(figure, written)
+        explained = profiles.explain(figure, written)
+    return replace(explained, profile=f"{told}\n{explained.profile}")
+
+
+def _told(made: StubFleet, begun: float, ended: float) -> str:
+    """Where the time went, by what the journal says: each act from the record before its own."""
+    (path,) = (made.folder / "rollouts").glob("*/*.jsonl")
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    moments = [datetime.fromisoformat(record["at"]).timestamp() for record in records]
+    spent: Counter[str] = Counter()
+    for before, moment, record in zip(moments, moments[1:], records[1:], strict=False):
+        operation = record["event"].get("operation")
+        name = operation["id"] if isinstance(operation, dict) else operation
+        act = name.rpartition("/")[2] if name else "baseline, end"
+        spent[act] += round((moment - before) * 1000)
+    spent["imports, plan, preview"] = round((moments[0] - begun) * 1000)
+    spent["leaving"] = round((ended - moments[-1]) * 1000)
+    return "\n".join(f"  {ms:6d} ms  {act}" for act, ms in spent.most_common())
