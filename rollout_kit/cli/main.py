@@ -20,6 +20,7 @@ def entry() -> NoReturn:
     except KeyboardInterrupt:  # while modules are read: nothing stands yet that could explain it
         sys.stderr.write("error: interrupted\n  Nothing was written to the fleet.\n")
         code = 16
+    _ignore_signals()
     gc.freeze()  # nor is there anything to look for on the way out
     try:
         sys.stdout.flush()
@@ -29,6 +30,16 @@ def entry() -> NoReturn:
         os.dup2(null, sys.stdout.fileno())
         os.dup2(null, sys.stderr.fileno())
     sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    """The exit code stands: a second signal, while the interpreter takes itself apart, must not replace it."""
+    import signal
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def main(argv: list[str], console: Console | None = None) -> int:
