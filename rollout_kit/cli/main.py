@@ -33,7 +33,7 @@ def entry() -> NoReturn:
 
 
 def _ignore_signals() -> None:
-    """The exit code stands: a second signal, while the interpreter takes itself apart, must not replace it."""
+    """The exit code stands: a second signal, while the interpreter leaves, must not replace it."""
     import signal
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
