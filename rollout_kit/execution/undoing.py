@@ -15,6 +15,7 @@ from rollout_kit.execution.decisions import (
 from rollout_kit.execution.live import Live
 from rollout_kit.model.events import Outcome
 from rollout_kit.model.state import RolloutState
+from rollout_kit.ports.approvals import PersonRecord, PersonSaid
 
 
 def roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
@@ -32,9 +33,33 @@ def roll_back(state: RolloutState, live: Live, now_s: float) -> Decision:
         return _ended(state, live) if live.settled else Settle()
     over_s = live.attended_s(now_s) - deadline
     name = step.operation.id if isinstance(step, Advance) else step.operation
-    if over_s <= 0 or rollback.closes_a_gap(state, lists, name):
+    if rollback.closes_a_gap(state, lists, name):
+        return step
+    abort = _abort(state, live)
+    if abort:
+        return _left_alone(state, lists, abort)
+    if over_s <= 0:
         return step
     return _late(lists, live, step, since_s=now_s - over_s)
+
+
+def _abort(state: RolloutState, live: Live) -> PersonRecord | None:
+    """A wish to stop that was left since this rollback began: an earlier one was about the way forward."""
+    for said in live.people:
+        if said.said is PersonSaid.ABORT and said.attempt >= state.rollback_at:
+            return said
+    return None
+
+
+def _left_alone(
+    state: RolloutState, lists: tuple[rollback.UndoList, ...], abort: PersonRecord
+) -> Finish:
+    waiting = (rollback.current(state, undo) for undo in lists)
+    left = [operation.id for operation in waiting if operation]
+    return Finish(
+        outcome=Outcome.ABORTED,
+        sentence=f"rollback aborted by {abort.actor}: {abort.because}. Not undone: {', '.join(left)}",
+    )
 
 
 def _late(

@@ -61,6 +61,7 @@ class RolloutState:
     group_undone: bool = False
     rollback: RollbackStarted | None = None
     rollback_attended_s: float = 0.0
+    rollback_at: int = 0  # records there were when it began: who aborts it said so later
     left: tuple[CohortLeftRunning, ...] = ()
     skipped_undos: Mapping[str, UndoSkipped] = field(default_factory=dict)
     finished: RolloutFinished | None = None
@@ -150,13 +151,19 @@ def _evolve_course(
         case GroupUndone():
             return _begin_again(replace(state, group_undone=True), _members(state, event.group))
         case RollbackStarted():
-            forward = {k: v for k, v in state.operations.items() if not k.startswith("undo/")}
+            standing = {
+                k: v
+                for k, v in state.operations.items()
+                if not k.startswith("undo/") or v.standing is Standing.COMPLETED
+            }
             return replace(
                 state,
-                operations=forward,  # what a group's own undo could not do is tried again
+                operations=standing,  # what an earlier undo could not do is tried again
                 skipped_undos={},
+                left=(),
                 rollback=event,
                 rollback_attended_s=state.attended_s,
+                rollback_at=state.records,
                 hold=None,
                 group_undo=None,
                 finished=None,  # a finished rollout can be rolled back, too

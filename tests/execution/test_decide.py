@@ -353,6 +353,43 @@ def test_a_request_to_abort_waits_for_the_end_of_an_open_group() -> None:
     assert isinstance(after(state(started(A), baseline()), live), Finish)
 
 
+def test_a_request_to_abort_ends_a_rollback_where_no_gap_is_open() -> None:
+    out, sched = op("api/a", group="g"), op("sched/b")
+    x, y = op("undo/x"), op("undo/y")
+    undoing = (
+        started(out, sched),
+        baseline(),
+        intended(sched, undo=Undo(restore=(x,))),
+        completed(sched),
+        intended(out, undo=Undo(restore=(x, y))),
+        completed(out),
+        RollbackStarted(cause="c", actor="me"),
+    )
+    asked = PersonRecord(
+        said=PersonSaid.ABORT,
+        operation="",
+        attempt=len(undoing),
+        digest="d",
+        fingerprint="",
+        actor="ann",
+        because="look first",
+        at=AT,
+    )
+    live = replace(LIVE, people=(asked,))
+    ended = after(state(*undoing), live)
+    assert ended == Finish(
+        outcome=Outcome.ABORTED,
+        sentence="rollback aborted by ann: look first. Not undone: undo/api/a/1, undo/sched/b/1",
+    )
+    first = replace(x, id="undo/api/a/1")
+    gap = (*undoing, intended(first), completed(first))
+    closing = after(state(*gap), live)
+    assert isinstance(closing, Advance), "the node is put back first"
+    assert closing.operation.id == "undo/api/a/2"
+    earlier = replace(LIVE, people=(replace(asked, attempt=len(undoing) - 1),))
+    assert isinstance(after(state(*undoing), earlier), Advance), "that was about the way forward"
+
+
 def test_the_groups_own_undo_that_fails_becomes_a_rollback() -> None:
     out = op("api/a", group="g", on_failure=OnFailure.HOLD)
     found = state(

@@ -17,13 +17,14 @@ def say(
     *,
     operation: str = "",
     fingerprint: str = "",
+    attempt: int | None = None,
 ) -> None:
     """Leave a record beside the journal."""
     assert state.started is not None
     record = PersonRecord(
         said=said,
         operation=operation,
-        attempt=state.attempt(operation),
+        attempt=state.attempt(operation) if attempt is None else attempt,
         digest=state.started.digest,
         fingerprint=fingerprint,
         actor="ann",

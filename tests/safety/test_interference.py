@@ -209,6 +209,35 @@ def test_abort_and_hold_wait_for_the_end_of_an_open_group(
     assert outcome(state) is Outcome.SUCCEEDED, "asked once, held once"
 
 
+@BOTH
+def test_an_abort_during_a_rollback_ends_it_with_every_node_in_rotation(
+    generation: Generation,
+) -> None:
+    world = small(generation)
+    document = read(world, SCHEMA, api())
+    _, state = world.apply(document)
+    assert outcome(state) is Outcome.SUCCEEDED
+    executor = world.executor(document)
+    executor.append(RollbackStarted(cause="asked for", actor="me"))
+    when(
+        world,
+        lambda: not all(node.attached for node in world.fleet.nodes.values()),
+        lambda: say(world, executor.state, PersonSaid.ABORT, attempt=executor.state.records),
+    )
+    executor.run()
+    assert outcome(executor.state) is Outcome.ABORTED
+    assert "rollback aborted by ann" in sentence(executor.state)
+    assert all(node.attached for node in world.fleet.nodes.values())
+    images = {name: node.spec.image for name, node in world.fleet.nodes.items()}
+    assert images == {"api-1": "server:new", "api-2": "server:old"}, (
+        "one is back, one was not begun"
+    )
+    again = world.executor(document)
+    again.append(RollbackStarted(cause="asked for again", actor="me"))
+    again.run()
+    assert outcome(again.state) is Outcome.ROLLED_BACK, sentence(again.state)
+
+
 # --- after a rollback -------------------------------------------------------------------------------
 
 
