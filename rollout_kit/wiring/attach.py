@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.document.read import read_canonical
+from rollout_kit.execution.drift import open_group
 from rollout_kit.execution.executor import End, Executor, Shell
 from rollout_kit.execution.rollback import irreversible, residue
 from rollout_kit.journal import lock as locks
@@ -18,7 +19,7 @@ from rollout_kit.journal.store import RolloutEntry
 from rollout_kit.model.events import Attached, Event, OperationIntended, Record, RolloutStarted
 from rollout_kit.model.state import RolloutState, Standing, fold
 from rollout_kit.ports.errors import Incompatible, InFlight, OutsideError, Unavailable
-from rollout_kit.ports.infra import JobState
+from rollout_kit.ports.infra import InfraReader, JobState
 from rollout_kit.ports.journal import JournalLost
 from rollout_kit.wiring.outside import Outside, connect
 from rollout_kit.wiring.result import ENDINGS, CannotTakeUp, Ending, Result, Surroundings
@@ -127,7 +128,7 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
             return replace(refusal, rollout=rollout, journal=journal.path)
         for event in then(executor.state, owner.actor):
             executor.append(event)
-        return _ended(executor, executor.run(), rollout, journal.path)
+        return _ended(executor, executor.run(), journal.path)
     except JournalLost as lost:
         return _lost(lost, rollout, journal.path)
     finally:
@@ -175,11 +176,15 @@ def _lost(lost: JournalLost, rollout: str, path: Path) -> Result:
 def _child_lives(journal: FileJournal, outside: Outside) -> bool:
     """Whether work begun under one of our intents still runs."""
     try:
-        state = fold(journal.read())
-        begun = [f for f in state.operations.values() if f.standing is Standing.INTENDED]
-        return any(outside.readers.infra.work(f.key).state in AT_WORK for f in begun)
+        return bool(_at_work(fold(journal.read()), outside.readers.infra))
     except (JournalLost, OutsideError):
         return False
+
+
+def _at_work(state: RolloutState, infra: InfraReader) -> tuple[str, ...]:
+    """The operations whose work runs on without us."""
+    begun = {i: f.key for i, f in state.operations.items() if f.standing is Standing.INTENDED}
+    return tuple(i for i, key in begun.items() if infra.work(key).state in AT_WORK)
 
 
 def _cannot_roll_back(state: RolloutState) -> Result | None:
@@ -200,8 +205,27 @@ def _cannot_roll_back(state: RolloutState) -> Result | None:
     )
 
 
-def _ended(executor: Executor, end: End, rollout: str, path: Path) -> Result:
+def _interrupted(executor: Executor) -> str:
+    """What an interrupt left: unknown outcomes, a gap that stands open, work that runs on."""
+    doubtful, open_ = sorted(executor.live.in_doubt), open_group(executor.state)
+    try:
+        at_work = _at_work(executor.state, executor.shell.readers.infra)
+    except OutsideError:
+        at_work = ()
+    parts = ["interrupted"]
+    if doubtful:
+        parts.append(f"in doubt: {', '.join(doubtful)}")
+    if open_ is not None:
+        parts.append(f"left open: {open_}, which resume closes or undoes first")
+    if at_work:
+        parts.append(f"still at work: {', '.join(at_work)}, which resume joins")
+    return "; ".join(parts)
+
+
+def _ended(executor: Executor, end: End, path: Path) -> Result:
     state = executor.state
+    assert state.started is not None
+    rollout = state.started.rollout
     result = Result(ending=Ending.HELD, sentence="", rollout=rollout, journal=path, state=state)
     finished = state.finished
     if end is End.OVER and finished is not None:
@@ -213,12 +237,10 @@ def _ended(executor: Executor, end: End, rollout: str, path: Path) -> Result:
             kept=finished.kept,
         )
     if end is End.INTERRUPTED:
-        doubtful = sorted(executor.live.in_doubt)
-        open_ = f"; in doubt: {', '.join(doubtful)}" if doubtful else ""
         return replace(
             result,
             ending=Ending.INTERRUPTED,
-            sentence=f"interrupted{open_}",
+            sentence=_interrupted(executor),
             hint=f"rollout-kit resume {rollout}",
         )
     held = state.hold

@@ -76,3 +76,60 @@ def stub(say: Say) -> Iterator[str]:
     finally:
         server.shutdown()
         server.socket.close()
+
+
+class SlowDoor:
+    """A door before a server: while it is `slow`, who says `word` first is let in 40 s later."""
+
+    def __init__(self, port: int, word: bytes = b"") -> None:
+        self._inside = port
+        self._word = word
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.slow = False
+        self.waiting: list[float] = []
+        """When each of those came that were not let in at once."""
+        self._quick = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def quick(self) -> None:
+        """Let everybody in, those who wait too."""
+        self.slow = False
+        self._quick.set()
+
+    def close(self) -> None:
+        self.quick()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                outside, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._let_in, args=(outside,), daemon=True).start()
+
+    def _let_in(self, outside: socket.socket) -> None:
+        first = outside.recv(65_536)
+        if self.slow and self._word in first:
+            self.waiting.append(time.monotonic())
+            self._quick.wait(40)
+        try:
+            inside = socket.create_connection(("127.0.0.1", self._inside))
+        except OSError:
+            outside.close()
+            return
+        inside.sendall(first)
+        threading.Thread(target=_carry, args=(outside, inside), daemon=True).start()
+        _carry(inside, outside)
+
+
+def _carry(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65_536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:  # one of the two has gone
+        source.close()
+        sink.close()
