@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
+from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.ports.errors import Refused
 from rollout_kit.ports.infra import (
     Answers,
@@ -56,6 +57,9 @@ class AbsentDriver:
 
     def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]:
         self._refuse(f"the processes of {cohort.label}")
+
+    def ended(self, resource: str) -> ProgramEnd | None:
+        self._refuse(f"what ended of {resource}")
 
     def knows_image(self, image: str) -> bool:
         self._refuse(f"whether {image} can be run")

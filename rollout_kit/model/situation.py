@@ -121,6 +121,19 @@ class JobNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramEnd:
+    """Programs of one resource that ended by themselves after the driver had started them.
+
+    The other fields are those of one of them; None: not told.
+    """
+
+    count: int = 1
+    exit_status: int | None = None  # negative: the signal that ended it
+    after_s: float | None = None  # from its start to its end
+    last_lines: str = ""  # of what it wrote; known secrets are not in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """Everything that ticks, as far as it was looked at. Keys are names, not fact paths."""
 
@@ -134,6 +147,7 @@ class Situation:
     jobs: Mapping[str, JobNumbers] = field(default_factory=dict)  # by key
     runs: Mapping[str, str] = field(default_factory=dict)  # workflow id -> status, for smoke runs
     pins: Mapping[str, str | None] = field(default_factory=dict)  # workflow id -> pin, smoke runs
+    ended: Mapping[str, ProgramEnd] = field(default_factory=dict)  # by the driver's resource
     unread: Mapping[str, str] = field(default_factory=dict)  # what could not be read -> why
 
     def node(self, name: str) -> NodeNumbers:
@@ -158,5 +172,6 @@ class Situation:
             jobs={**self.jobs, **other.jobs},
             runs={**self.runs, **other.runs},
             pins={**self.pins, **other.pins},
+            ended={**self.ended, **other.ended},
             unread={**self.unread, **other.unread},
         )

@@ -15,9 +15,10 @@ from rollout_kit.model.observation import (
     cohort_fact,
     node_fact,
 )
-from rollout_kit.model.situation import Situation
+from rollout_kit.model.situation import ProgramEnd, Situation
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask, ask_driver
+from rollout_kit.operations.endings import read_end
 from rollout_kit.operations.queue_numbers import Look, cohort_numbers, owners_of, queue_numbers
 from rollout_kit.operations.reading import merged
 from rollout_kit.ports.engine import CohortTable
@@ -57,6 +58,7 @@ def read_queue(
             for name, answer in _answers_by_name(look).items()
             if isinstance(answer, Missing)
         },
+        ended=_ended(look, readers),
     )
     return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)
 
@@ -143,6 +145,16 @@ def _look(queue: QueueRef, readers: Readers) -> Look:
 def _processes(cohort: CohortRef, readers: Readers) -> tuple[LiveProcess, ...] | Missing:
     infra = readers.infra
     return ask_driver(readers, Answers.PROCESSES, lambda: infra.cohort_processes(cohort))
+
+
+def _ended(look: Look, readers: Readers) -> dict[str, ProgramEnd]:
+    """Asked only of cohorts with fewer processes than they are to have."""
+    found: dict[str, ProgramEnd] = {}
+    for cohort, live in look.processes.items():
+        spec = look.spec(cohort)
+        if not isinstance(live, Missing) and spec is not None and len(live) < spec.replicas:
+            found |= read_end(f"cohort/{cohort.path}", readers)
+    return found
 
 
 def _answers_by_name(look: Look) -> Mapping[str, object]:

@@ -12,9 +12,10 @@ from rollout_kit.model.observation import (
     maintenance_fact,
     node_fact,
 )
-from rollout_kit.model.situation import NodeNumbers, SchedulerNumbers, Situation
+from rollout_kit.model.situation import NodeNumbers, ProgramEnd, SchedulerNumbers, Situation
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask, ask_driver, unless_missing
+from rollout_kit.operations.endings import read_end
 from rollout_kit.operations.schema import read_bootstrap as read_bootstrap  # noqa: PLC0414
 from rollout_kit.operations.specs import spec_facts
 from rollout_kit.ports.engine import ClusterInfo, OperatorMetrics, Readiness
@@ -90,7 +91,11 @@ def read_node(
     numbers = _node_numbers(readiness, connections, processes, answered, settled=settled)
     return Seen(
         observation=Observation(facts=facts),
-        situation=Situation(nodes={name: numbers}, unread=unread),
+        situation=Situation(
+            nodes={name: numbers},
+            unread=unread,
+            ended=read_end(f"node/{name}", readers) if processes == () else {},
+        ),
         at_s=now_s,
     )
 
@@ -164,7 +169,11 @@ def read_scheduler(readers: Readers, now_s: float, *, metrics: bool = True) -> S
     )
     return Seen(
         observation=Observation(facts=facts),
-        situation=Situation(scheduler=numbers, unread=unread),
+        situation=Situation(
+            scheduler=numbers,
+            unread=unread,
+            ended=read_end("scheduler", readers) if processes == () else {},
+        ),
         at_s=now_s,
     )
 
@@ -178,15 +187,18 @@ def read_maintenance(readers: Readers, now_s: float) -> Seen:
     facts: dict[str, FactValue] = {}
     counts: dict[str, int | None] = {}
     unread: dict[str, str] = {}
+    ended: dict[str, ProgramEnd] = {}
     for name, spec in specs.items():
         facts |= _maintenance_facts(name, spec)
         processes = _maintenance_processes(name, readers)
         counts[name] = _counted(processes)
         if isinstance(processes, Missing):
             unread[maintenance_fact(name, "processes")] = processes.reason
+        elif not processes:
+            ended |= read_end(f"maintenance/{name}", readers)
     return Seen(
         observation=Observation(facts=facts),
-        situation=Situation(maintenance=counts, unread=unread),
+        situation=Situation(maintenance=counts, unread=unread, ended=ended),
         at_s=now_s,
     )
 

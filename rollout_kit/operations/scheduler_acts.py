@@ -13,6 +13,7 @@ TICK_S = 10.0
 """How often a scheduler looks for due schedules, where its environment does not say."""
 TICK_VARIABLE = "SCHEDULER_TICK_SECONDS"
 PROCESSES = "scheduler/processes"
+RESOURCE, PROGRAM = "scheduler", "the scheduler's program"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

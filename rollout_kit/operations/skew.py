@@ -48,6 +48,10 @@ class Protocols:
     accepts_lower_minors: bool
 
 
+BY_IMAGE = "runs image"
+"""In a refusal on the evidence of images alone; the one of `from` may be known of no node."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skew:
     """Rule 2's answer. Refusals stop the plan; what was not judged is shown, never passed over."""
@@ -180,7 +184,7 @@ def _image_standing(image: FactValue, old: frozenset[str], change: ServerChange)
         return ""
     known = " or ".join(f'"{item}"' for item in sorted(old)) or "not known: declare from_image"
     return (
-        f"runs image {show(image)}, neither that of {change.to} ({show(change.image)})"
+        f"{BY_IMAGE} {show(image)}, neither that of {change.to} ({show(change.image)})"
         f" nor that of {change.from_} ({known})"
     )
 

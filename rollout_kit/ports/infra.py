@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
+from rollout_kit.model.situation import ProgramEnd
 
 
 class Answers(StrEnum):
@@ -159,6 +160,14 @@ class InfraReader(Protocol):
     def cohort_specs(self) -> Mapping[CohortRef, CohortSpec]: ...
 
     def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]: ...
+
+    def ended(self, resource: str) -> ProgramEnd | None:
+        """What ended by itself of a resource whose last change is finished, and is not restarted.
+
+        None: nothing did, or the driver cannot tell. `resource`: `node/NAME`, `scheduler`,
+        `maintenance/NAME` or `cohort/PATH`.
+        """
+        ...
 
     def knows_image(self, image: str) -> bool:
         """Whether this image can be run at all; judged before the first write."""

@@ -37,6 +37,7 @@ images:
   server:2: {{version: 2.0.0, argv: ["-c", "{sleeper}"], environment: {{APP_VERSION: "2.0.0"}}}}
   stubborn: {{argv: ["-c", "{stubborn}"]}}
   broken: {{argv: ["-c", "raise SystemExit(3)"]}}
+  talking: {{argv: ["-c", "import os, sys; print(os.environ['TOKEN'], flush=True); sys.exit('giving up')"]}}
   plain: {{}}
   worker:1: {{argv: ["-c", "{sleeper}"]}}
   worker:2: {{argv: ["-c", "{sleeper}"]}}

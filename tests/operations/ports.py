@@ -10,7 +10,7 @@ from rollout_kit.model.execution_plan import Scope
 from rollout_kit.model.gate import HttpSource
 from rollout_kit.model.identity import CohortRef, QueueRef
 from rollout_kit.model.operation import Announcement, Change, Group, Operation, Verification
-from rollout_kit.model.situation import OpenRuns
+from rollout_kit.model.situation import OpenRuns, ProgramEnd
 from rollout_kit.operations.api import Context, OperationKind, Readers, Seen, Writers
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.ports.engine import (
@@ -84,6 +84,7 @@ class Fleet:
     metrics: dict[str, float | None] = field(default_factory=dict)
     admin: bool = True
     can: frozenset[Answers] = frozenset(Answers)
+    ends: dict[str, ProgramEnd] = field(default_factory=dict)  # resource -> what ended by itself
     driver_fails: OutsideError | None = None
     begun: list[tuple[str, InfraChange]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -239,6 +240,9 @@ class Fleet:
 
     def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]:
         return _processes(self.cohort_replicas.get(cohort, 0))
+
+    def ended(self, resource: str) -> ProgramEnd | None:
+        return self.ends.get(resource)
 
     def knows_image(self, image: str) -> bool:
         return image in VERSIONS

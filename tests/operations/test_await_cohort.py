@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout_kit.model.operation import ChangeKind, Done, Failed, NeedsPerson, Operation, Waiting
+from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.cohort_acts import AwaitCohortArguments, Strength
 from tests.operations.worker_fleet import (
     NEW,
@@ -84,3 +85,26 @@ def test_with_work_lying_there_it_is_waited_for_and_nobody_asked() -> None:
     fleet.ready_tasks = 1
     assert isinstance(carry_out(fleet, PROVED, for_s=20.0), Waiting)
     assert isinstance(carry_out(fleet.lease(NEW), PROVED), Done)
+
+
+def test_workers_that_ended_by_themselves_fail_it_as_soon_as_two_looks_saw_it() -> None:
+    fleet = WorkerFleet().deploy(NEW, 6)
+    fleet.registrations[0].alive = fleet.registrations[1].alive = False
+    fleet.ends[f"cohort/{NEW.path}"] = ProgramEnd(count=2, exit_status=1, last_lines="no module")
+    fleet.pass_time(STALE_S + 1)
+    began_s = fleet.now_s
+    verdict = carry_out(fleet, await_cohort(Strength.STARTED, 6))
+    assert isinstance(verdict, Failed)
+    assert verdict.reason == (
+        "2 of 6 workers of critical@new ended by themselves (one of them with exit status 1);"
+        " its last lines: no module"
+    )
+    assert fleet.now_s - began_s < 3.0
+
+
+def test_a_dead_worker_of_a_cohort_that_has_enough_is_no_failure() -> None:
+    fleet = WorkerFleet(selector=False, beats=False).deploy(NEW, 6)
+    fleet.registrations[0].alive = False
+    fleet.ends[f"cohort/{NEW.path}"] = ProgramEnd()
+    fleet.pass_time(STALE_S + 1)
+    assert isinstance(carry_out(fleet, await_cohort(Strength.STARTED, 5)), Done)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from rollout_kit.model.operation import ChangeKind, Done, Failed, Operation, Waiting
+from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.node_acts import AwaitNodeArguments
 from rollout_kit.operations.node_identity import NodeIdentity
 from rollout_kit.operations.rotation import Rotation
 from rollout_kit.operations.skew import Protocols
 from rollout_kit.ports.engine import Topology
-from rollout_kit.ports.infra import ProcessSpec
+from rollout_kit.ports.infra import Answers, ProcessSpec
 from tests.operations.ports import NEW, SILENT, Fleet, Run, fleet, operation, pending, run_to_end
 
 ROTATION = Rotation(node="api-1", others=("api-2", "api-3"))
@@ -207,3 +208,41 @@ def test_of_a_fellow_only_readiness_and_what_it_speaks_are_asked_once() -> None:
     Run(fleet=world, op=wait()).verify()
     asked = ["readiness api-1", "info api-1", "readiness api-2", "info api-2"]
     assert world.asked == asked
+
+
+def test_a_program_that_ended_by_itself_is_a_failure_after_two_looks_with_its_last_lines() -> None:
+    world = restarted()
+    world.nodes["api-1"].fails, world.nodes["api-1"].processes = SILENT, 0
+    end = ProgramEnd(exit_status=3, after_s=0.42, last_lines="starting\nno such table: nodes")
+    world.ends["node/api-1"] = end
+    run = Run(fleet=world, op=wait())
+    first = run.verify()
+    assert isinstance(first, Waiting)
+    assert first.retry_after_s == 0.5
+    said = run.verify(0.5)
+    assert isinstance(said, Failed)
+    assert said.reason == (
+        "api-1's program ended by itself (exit status 3) 0.4 s after it was started;"
+        " its last lines: starting / no such table: nodes"
+    )
+
+
+def test_a_program_that_somebody_restarts_between_two_looks_is_waited_for() -> None:
+    world = restarted()
+    world.nodes["api-1"].fails, world.nodes["api-1"].processes = SILENT, 0
+    world.ends["node/api-1"] = ProgramEnd(exit_status=-9)
+    run = Run(fleet=world, op=wait())
+    for at_s, processes in enumerate((0, 1, 0, 1)):
+        world.nodes["api-1"].processes = processes
+        assert isinstance(run.verify(float(at_s)), Waiting)
+    world.nodes["api-1"].fails = None
+    assert isinstance(run.verify(), Done)
+
+
+def test_without_a_count_of_processes_a_silent_node_is_waited_for() -> None:
+    world = restarted()
+    world.nodes["api-1"].fails, world.nodes["api-1"].processes = SILENT, 0
+    assert isinstance(run_to_end(world, wait()), Waiting), "the driver tells of no end"
+    world.ends["node/api-1"] = ProgramEnd()
+    world.can = world.can - {Answers.PROCESSES}
+    assert isinstance(run_to_end(world, wait()), Waiting), "the driver cannot count"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout_kit.model.operation import ChangeKind, Done, Failed, NeedsPerson, Operation, Waiting
+from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.kinds.replace_maintenance import ReplaceMaintenanceArguments
 from rollout_kit.ports.infra import Answers, ProcessSpec, SetMaintenance
 from tests.operations.ports import NEW, OLD, SILENT, Fleet, Run, fleet, operation, run_to_end
@@ -66,3 +67,18 @@ def test_its_undo_starts_exactly_the_old_spec() -> None:
     assert isinstance(run_to_end(world, back, undoing=True), Done)
     assert world.maintenance == {"repair": BEFORE, "queue": BEFORE}
     assert Run(fleet=world, op=back).preview().kind is ChangeKind.NO_OP
+
+
+def test_a_maintenance_program_that_ended_by_itself_is_a_failure_after_two_looks() -> None:
+    world = world_with()
+    run = Run(fleet=world, op=swap())
+    run.apply()
+    world.maintenance_alive["repair"] = 0
+    world.ends["maintenance/repair"] = ProgramEnd(exit_status=1, last_lines="no such queue")
+    assert isinstance(run.verify(), Waiting)
+    said = run.verify(0.5)
+    assert isinstance(said, Failed)
+    assert said.reason == (
+        "the program of maintenance repair ended by itself (exit status 1);"
+        " its last lines: no such queue"
+    )

@@ -16,6 +16,7 @@ from rollout_kit.model.operation import (
     Undo,
     Waiting,
 )
+from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.pins import PinRules
 from rollout_kit.operations.scheduler_acts import (
     AwaitSchedulerArguments,
@@ -314,3 +315,17 @@ def test_a_scheduler_that_died_between_is_watched_anew() -> None:
 @pytest.mark.parametrize(("said", "tick_s"), [({}, 10.0), ({"SCHEDULER_TICK_SECONDS": "1"}, 1.0)])
 def test_its_environment_may_say_how_long_a_tick_is(said: dict[str, str], tick_s: float) -> None:
     assert tick_of(replace(AFTER, environment=said)) == tick_s
+
+
+@pytest.mark.parametrize("op", [START, caught_up()], ids=["start", "caught-up"])
+def test_a_scheduler_whose_program_ended_by_itself_fails_in_two_looks(op: Operation) -> None:
+    world = world_with(AFTER, alive=0)
+    world.ends["scheduler"] = ProgramEnd(exit_status=2, after_s=0.01)
+    run = Run(fleet=world, op=op)
+    assert isinstance(run.verify(), Waiting)
+    said = run.verify(0.5)
+    assert isinstance(said, Failed)
+    assert said.reason == (
+        "the scheduler's program ended by itself (exit status 2) 0.1 s after it was started,"
+        " and wrote nothing"
+    )

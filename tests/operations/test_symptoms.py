@@ -36,9 +36,9 @@ from rollout_kit.operations.symptoms import (
     hint_for,
     symptom_of,
 )
+from rollout_kit.simulation.fleet import ServerImage
+from rollout_kit.simulation.world import TO, World
 from tests.operations.measured import SCOPE, TableEngine, readers
-from tests.world.fleet import ServerImage
-from tests.world.world import TO, World
 
 NOT_YET = "not done after 60.1 s (within 60 s); last seen: "
 

@@ -21,7 +21,7 @@ from rollout_kit.model.operation import (
     Verification,
     Waiting,
 )
-from rollout_kit.model.situation import OpenRun, OpenRuns
+from rollout_kit.model.situation import OpenRun, OpenRuns, ProgramEnd
 from rollout_kit.operations.api import Context, OperationKind, Readers, Seen, Writers
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.ports.engine import (
@@ -101,6 +101,7 @@ class WorkerFleet:
     fails: OutsideError | None = None  # every read of the engine
     driver_fails: OutsideError | None = None
     can: frozenset[Answers] = frozenset(Answers)
+    ends: dict[str, ProgramEnd] = field(default_factory=dict)  # resource -> what ended by itself
     jobs: dict[str, JobStatus] = field(default_factory=dict)
     crash_loop: bool = False  # what is started dies at once
     smoke_ends: str = ""  # status to which started runs come at once; "": they stay open
@@ -317,6 +318,9 @@ class WorkerFleet:
         self._drive()
         alive = [w for w in self.registrations if w.cohort == cohort and w.alive]
         return tuple(LiveProcess(pid=n, worker_id=w.worker_id) for n, w in enumerate(alive))
+
+    def ended(self, resource: str) -> ProgramEnd | None:
+        return self.ends.get(resource)
 
     def node_spec(self, node: str) -> ProcessSpec:
         self._drive()

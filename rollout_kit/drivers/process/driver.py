@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rollout_kit.drivers.process import announcing, roles
+from rollout_kit.drivers.process import announcing, endings, roles
 from rollout_kit.drivers.process.fleet import Fleet
 from rollout_kit.drivers.process.fleet_file import read_fleet
 from rollout_kit.drivers.process.masking import Mask
@@ -24,6 +24,7 @@ from rollout_kit.drivers.process.work import UNDER_WAY, Work
 from rollout_kit.model.codec import from_json
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
+from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import (
     Answers,
@@ -134,6 +135,10 @@ class ProcessDriver:
     def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]:
         desired = self.state.desired(cohort_resource(cohort))
         return self._live(place["role"] for place in desired["places"]) if desired else ()
+
+    def ended(self, resource: str) -> ProgramEnd | None:
+        end = endings.ended(self.state, resource)
+        return end and replace(end, last_lines=self._mask.text(end.last_lines))
 
     def knows_image(self, image: str) -> bool:
         return image in self.fleet.images

@@ -29,11 +29,10 @@ class Mask:
 
     def status(self, status: JobStatus) -> JobStatus:
         """The same, safe to show and to journal."""
-        return replace(
-            status, output=self._masked(status.output), detail=self._masked(status.detail)
-        )
+        return replace(status, output=self.text(status.output), detail=self.text(status.detail))
 
-    def _masked(self, text: str) -> str:
+    def text(self, text: str) -> str:
+        """The same with every known value replaced."""
         for value, reference in self._values:
             text = text.replace(value, reference)
         return text

@@ -1,7 +1,7 @@
 """The state folder: what is wanted of each resource, who has which role, how each change stands.
 
     resources/<name>.json, .lock    what is wanted; held by the child that makes it so
-    roles/<name>.json, .lock        the process of a role, as it recorded itself
+    roles/<name>.json, .lock        the process of a role, as it recorded itself; .ended: how it ended
     work/<key>/status.json, lock    one change or job; stdout, stderr, job.json of jobs
     front/<node>.attached, .count   membership of each node, and what the front counts
     logs/<role>.log
@@ -159,8 +159,8 @@ class StateFolder:
         return JobStatus(
             state=state,
             exit_status=record["exit_status"],
-            output=_tail(work / "stdout"),
-            detail=record["detail"] or _last_lines(_tail(work / "stderr")),
+            output=tail(work / "stdout"),
+            detail=record["detail"] or last_lines(tail(work / "stderr")),
         )
 
 
@@ -175,7 +175,7 @@ def _file_name(name: str) -> str:
     return f"{plain[:_NAME_AT_MOST]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def _tail(path: Path) -> str:
+def tail(path: Path) -> str:
     """The last 64 KiB."""
     try:
         with path.open("rb") as file:
@@ -186,5 +186,6 @@ def _tail(path: Path) -> str:
         return ""
 
 
-def _last_lines(text: str) -> str:
+def last_lines(text: str) -> str:
+    """As many as one sentence of a failure carries."""
     return "\n".join(text.splitlines()[-_DETAIL_LINES:])

@@ -1,14 +1,15 @@
 """The child that carries out one change, detached from whoever began it.
 
 It holds the lock of its key from before its first line until its end: a key whose lock is free and
-whose status is not final is lost. `settle` makes a resource what the state folder says; `job` runs
-a program to its end and records its exit status.
+whose status is not final is lost. `settle` makes a resource what the state folder says, and then watches for
+a while how what it started ends; `job` runs a program to its end and records its exit status.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from _signal import alarm  # type: ignore[import-not-found]
 
 from rollout_kit.drivers.process import launcher, processes, records, roles
 
@@ -16,7 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rollout_kit.drivers.process.records import Desired, Job
 
+    _Started = dict[int, tuple[str, float]]  # pid -> role, when it was started
+
 KILLED_WITHIN_S = 5.0
+WATCHED_S = 60
+"""For so long after a start somebody is there to be told with which status the program ends."""
 _LOOK_S = 0.05
 _ATTEMPTS = 3
 
@@ -27,14 +32,17 @@ def main(argv: list[str]) -> None:
     os.set_inheritable(int(lock), False)
     status = _Status(work)
     status.write("queued")
+    started: _Started = {}
     try:
         if act == "settle":
-            _settle(status, *rest)
+            _settle(status, started, *rest)
         else:
             _run(status, work)
     except Exception as error:  # noqa: BLE001 - its status is all that anybody will ever see
         status.write("failed", detail=f"{type(error).__name__}: {error}")
-    os._exit(0)  # the key is free at once
+    os.close(int(lock))  # the key is free at once
+    _watch(started)
+    os._exit(0)
 
 
 class _Status:
@@ -56,19 +64,28 @@ class _Status:
         records.write_flat(self._path, record)
 
 
-def _settle(status: _Status, path: str, key: str) -> None:
-    roles.take(path.removesuffix(".json") + ".lock", within_s=None)
+def _settle(status: _Status, started: _Started, path: str, key: str) -> None:
+    mine = roles.take(path.removesuffix(".json") + ".lock", within_s=None)
+    assert mine is not None
+    try:
+        problem = _converge(status, started, path, key)
+    finally:
+        os.close(mine)
+    status.write("failed" if problem else "succeeded", detail=problem)
+
+
+def _converge(status: _Status, started: _Started, path: str, key: str) -> str:
+    """Gives what went wrong."""
     status.write("running")
     problem = ""
     for _ in range(_ATTEMPTS):
         desired: Desired = records.read(path)
         if desired["key"] != key:
-            problem = f"another change came: {desired['key']}"
-            break
-        problem = _stop_what_differs(desired, path) or _start_what_lacks(desired, path)
+            return f"another change came: {desired['key']}"
+        problem = _stop_what_differs(desired, path) or _start_what_lacks(desired, path, started)
         if not problem:
             break
-    status.write("failed" if problem else "succeeded", detail=problem)
+    return problem
 
 
 def _stop_what_differs(desired: Desired, path: str) -> str:
@@ -119,15 +136,34 @@ def _wait_for(holder: roles.Holder) -> None:
         time.sleep(_LOOK_S / 5)
 
 
-def _start_what_lacks(desired: Desired, path: str) -> str:
+def _start_what_lacks(desired: Desired, path: str, started: _Started) -> str:
     """All at once. Gives what went wrong."""
-    pipes = [
-        (launch, launcher.fork(launch, path, None)[1])
-        for place in desired["places"]
-        if (launch := place["launch"]) is not None and roles.holder(place["role"]) is None
-    ]
+    pipes = []
+    for place in desired["places"]:
+        launch = place["launch"]
+        if launch is not None and roles.holder(place["role"]) is None:
+            pid, pipe = launcher.fork(launch, path, None)
+            started[pid] = (place["role"], time.monotonic())
+            pipes.append((launch, pipe))
     told = [(launch, launcher.outcome(pipe)) for launch, pipe in pipes]
     return "; ".join(f"{launch['argv'][0]}: {text}" for launch, text in told if text)
+
+
+def _watch(started: _Started) -> None:
+    """Note beside its role how each of these programs ended, while there is anybody to be told."""
+    alarm(WATCHED_S)  # ends this process
+    while started:
+        pid, ended = os.waitpid(-1, 0)
+        role, begun_s = started.pop(pid, ("", 0.0))
+        record: dict[str, str | int | None] = {
+            "pid": pid,
+            "exit_status": os.waitstatus_to_exitcode(ended),
+            "after_ms": round((time.monotonic() - begun_s) * 1000),
+        }
+        try:
+            records.write_flat(role + ".ended", record)
+        except FileNotFoundError:
+            return  # the whole state folder is gone
 
 
 def _run(status: _Status, work: str) -> None:

@@ -10,6 +10,7 @@ from rollout_kit.model.operation import (
     Change,
     ChangeKind,
     Done,
+    Failed,
     NeedsPerson,
     Operation,
     Verification,
@@ -19,6 +20,7 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.cohort_acts import AwaitCohortArguments, Strength
+from rollout_kit.operations.endings import ended_by_itself
 from rollout_kit.operations.liveness import conflicting, idle, proved, shown, started
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.queues import read_queue, read_runs
@@ -58,6 +60,8 @@ class AwaitCohort(Check):
         if args.strength is Strength.STARTED or not there:
             if there:
                 return Done(sentence=f"{args.cohort.label} is started: {count}")
+            if ended := _ended(args, history):
+                return ended
             return Waiting(
                 retry_after_s=pace(ctx),
                 progress=f"{args.cohort.label}: {count}; wanted {args.n} started",
@@ -78,6 +82,17 @@ class AwaitCohort(Check):
             progress=progress,
             unmeasured=idle(seen.situation, args.cohort),
         )
+
+
+def _ended(args: AwaitCohortArguments, history: Sequence[Seen]) -> Failed | Waiting | None:
+    """Fewer processes live than are asked for, because some ended by themselves."""
+    resource = f"cohort/{args.cohort.path}"
+    live = history[-1].situation.cohort(args.cohort).processes
+    end = history[-1].situation.ended.get(resource)
+    if end is None or live is None or live >= args.n:
+        return None
+    what = f"{end.count} of {end.count + live} workers of {args.cohort.label}"
+    return ended_by_itself(resource, what, history)
 
 
 def _idle_for_long(args: AwaitCohortArguments, history: Sequence[Seen], ctx: Context) -> bool:

@@ -18,14 +18,12 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
+from rollout_kit.operations.endings import BETWEEN_LOOKS_S, LOOKS, ended_by_itself
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AwaitNodeArguments
 from rollout_kit.operations.node_identity import not_as_planned
 from rollout_kit.operations.node_looks import look_at_returning_node
 from rollout_kit.operations.rotation import may_return
-
-LOOKS = 2
-BETWEEN_LOOKS_S = 0.5
 
 
 class AwaitNode(Check):
@@ -52,10 +50,14 @@ class AwaitNode(Check):
         verdict = may_return(args.rotation, args.identity, history[-1], ctx)
         if isinstance(verdict, Done):
             return verdict
+        node = args.rotation.node
+        ended = ended_by_itself(f"node/{node}", f"{node}'s program", history)
+        if ended is not None and not history[-1].situation.node(node).ready:
+            return ended
         last = [_ready_but_wrong(args, look) for look in history[-LOOKS:]]
         if len(last) == LOOKS and all(last):
             return Failed(
-                reason=f"{args.rotation.node} came up ready, but is not what the plan says:"
+                reason=f"{node} came up ready, but is not what the plan says:"
                 f" {'; '.join(last[-1])}",
                 hint="see which image and environment it was given; `identity` names the evidence",
             )

@@ -20,10 +20,17 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
+from rollout_kit.operations.endings import ended_by_itself
 from rollout_kit.operations.kinds.start_scheduler import two_schedulers
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import NO_ADMIN, SCHEDULES, read_scheduler
-from rollout_kit.operations.scheduler_acts import AwaitSchedulerArguments, cannot_count, numbers
+from rollout_kit.operations.scheduler_acts import (
+    PROGRAM,
+    RESOURCE,
+    AwaitSchedulerArguments,
+    cannot_count,
+    numbers,
+)
 
 TICKS = 2
 LOOK_S = 1.0
@@ -48,6 +55,9 @@ class AwaitScheduler(Check):
         count = numbers(situation).processes
         if count is not None and count > 1:
             return two_schedulers(count)
+        ended = ended_by_itself(RESOURCE, PROGRAM, history)
+        if ended is not None and count == 0:
+            return ended
         if count != 1 and not cannot_count(situation):
             text = "cannot be counted now" if count is None else f"are {count}, expected 1"
             progress = f"processes of the scheduler {text}"

@@ -31,6 +31,7 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.asking import CANNOT
+from rollout_kit.operations.endings import ended_by_itself
 from rollout_kit.operations.goal import nothing_to_do
 from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
@@ -130,6 +131,10 @@ class ReplaceMaintenance:
         count = seen.situation.maintenance.get(args.name)
         if count == 1:
             return Done(sentence=f"maintenance {args.name} runs {now.image}")
+        program = f"the program of maintenance {args.name}"
+        ended = ended_by_itself(f"maintenance/{args.name}", program, history)
+        if ended is not None and count == 0:
+            return ended
         reason = seen.situation.unread.get(maintenance_fact(args.name, "processes"), "")
         if reason.startswith(CANNOT):
             return NeedsPerson(reason=f"whether maintenance {args.name} runs {now.image}: {reason}")

@@ -27,11 +27,14 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.arguments import arguments_of
+from rollout_kit.operations.endings import ended_by_itself
 from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_scheduler
 from rollout_kit.operations.scheduler_acts import (
+    PROGRAM,
+    RESOURCE,
     StartSchedulerArguments,
     StopSchedulerArguments,
     cannot_count,
@@ -130,6 +133,9 @@ class StartScheduler:
             return two_schedulers(count)
         if count == 1 or cannot_count(seen.situation):
             return Done(sentence=f"the scheduler runs; {_gap(gap_s, args.gap_at_most_s)}")
+        ended = ended_by_itself(RESOURCE, PROGRAM, history)
+        if ended is not None and count == 0:
+            return ended
         return Waiting(
             retry_after_s=pace(ctx),
             progress=f"no process of the scheduler yet; {_gap(gap_s, args.gap_at_most_s)}",
