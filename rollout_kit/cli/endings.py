@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from rollout_kit.cli.exit_codes import ExitCode
 from rollout_kit.cli.options import with_state
 from rollout_kit.reporters import board
+from rollout_kit.reporters.before_and_now import (
+    before_and_now,
+    before_and_now_json,
+    print_before_and_now,
+)
 from rollout_kit.reporters.text import Printer, Style, one_line
 from rollout_kit.reporters.verification import print_verification, verification
 from rollout_kit.wiring.result import Ending, Result
@@ -60,6 +65,9 @@ def print_result(result: Result, state_folder: str, printer: Printer) -> None:
         if any(row.verdict for row in rows):
             printer.line("Verification:")
             print_verification(rows, printer)
+        compared = before_and_now(result.state)
+        if compared:
+            print_before_and_now(compared, printer)
     for left in result.residue:
         printer.line(f"left running: {one_line(left, 1000)}", Style.CHANGE)
     for kept in result.kept:
@@ -100,5 +108,6 @@ def result_body(result: Result, state_folder: str) -> dict[str, object]:
         "verification": [
             {"row": row.name, "verdict": row.verdict, "sentence": row.sentence} for row in rows
         ],
+        "fleet": before_and_now_json(before_and_now(result.state)) if result.state else [],
         "next": next_command(result, state_folder),
     }

@@ -130,6 +130,7 @@ class Executor:
                         sentence=decision.sentence,
                         residue=rollback.residue(self.state),
                         kept=rollback.kept(self.state) if self.state.rollback else (),
+                        seen=self.live.settled_facts,
                     )
                 )
                 return End.OVER

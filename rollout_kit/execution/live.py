@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rollout_kit.model.gate import Sample
-from rollout_kit.model.observation import Difference
+from rollout_kit.model.observation import Difference, Facts
 from rollout_kit.operations.api import Seen
 from rollout_kit.ports.approvals import PersonRecord
 
@@ -38,7 +38,8 @@ class Live:
     people: tuple[PersonRecord, ...] = ()
     wait_for_people: bool = False
     settled: bool = False  # the settling look at the end was taken
-    unrestored: tuple[Difference, ...] = ()  # what that look found different from the before-image
+    settled_facts: Facts = field(default_factory=dict)  # what that look saw
+    unrestored: tuple[Difference, ...] = ()  # what it found different from the before-image
 
     def attended_s(self, now_s: float) -> float:
         """Attended seconds of the whole rollout at this moment."""

@@ -51,6 +51,18 @@ def kept(state: RolloutState) -> tuple[str, ...]:
     return tuple(found)
 
 
+def kept_facts(state: RolloutState) -> tuple[str, ...]:
+    """Facts (or prefixes ending in `/`) of what stays by contract, or was accepted from somebody."""
+    undos = [state.operations[intent].intended for intent in forward_intents(state)]
+    by_contract = [path for i in undos if i and isinstance(i.undo, Keep) for path in i.touches]
+    return (*state.accepted, *by_contract)
+
+
+def left_facts(state: RolloutState) -> tuple[str, ...]:
+    """Prefixes of the facts of cohorts left running on purpose."""
+    return tuple(f"cohort/{left.cohort.path}/" for left in state.left)
+
+
 def undo_lists(state: RolloutState, group: str | None = None) -> tuple[UndoList, ...]:
     """Undo lists in reverse order of their intents: first all that restores, then all that retires.
 

@@ -25,8 +25,7 @@ from rollout_kit.model.gate import (
     Sample,
     Verdict,
 )
-from rollout_kit.model.observation import Absent, Difference
-from rollout_kit.model.operation import Keep
+from rollout_kit.model.observation import Absent, Difference, Facts
 from rollout_kit.model.state import Standing
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Context, Seen
@@ -201,25 +200,15 @@ def _watch_silence(run: Executor, seen: Seen) -> None:
 def settle(run: Executor) -> None:
     """Look once more at the whole fleet: a late request may have arrived after its undo."""
     assert run.state.baseline is not None
-    ignored = _ignored(run)
+    ignored = (*rollback.kept_facts(run.state), *rollback.left_facts(run.state))
     before = run.state.baseline.observation.facts
+    facts: Facts = {}
     found: tuple[Difference, ...] = ()
     for look in range(SETTLING_LOOKS):
-        seen = observe_fleet(run.shell.readers, run.now_s())
-        found = equivalent(before, {**seen.facts}, ignored=ignored)
+        facts = observe_fleet(run.shell.readers, run.now_s()).facts
+        found = equivalent(before, facts, ignored=ignored)
         if not found:
             break
         if look + 1 < SETTLING_LOOKS:
             run.shell.clock.sleep(SETTLING_PAUSE_S)
-    run.live = replace(run.live, settled=True, unrestored=found)
-
-
-def _ignored(run: Executor) -> tuple[str, ...]:
-    """Facts of *Keep* operations, cohorts left running on purpose, and what a person changed."""
-    ignored: list[str] = list(run.state.accepted)
-    for intent in rollback.forward_intents(run.state):
-        intended = run.state.operations[intent].intended
-        if intended and isinstance(intended.undo, Keep):
-            ignored += intended.touches
-    ignored += [f"cohort/{left.cohort.path}/" for left in run.state.left]
-    return tuple(ignored)
+    run.live = replace(run.live, settled=True, settled_facts=facts, unrestored=found)

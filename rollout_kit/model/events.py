@@ -231,10 +231,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutFinished:
+    """`seen`: the fleet's facts in the last look after a rollback; empty where none was taken."""
+
     outcome: Outcome
     sentence: str
     residue: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    seen: Mapping[str, FactValue] = field(default_factory=dict)
 
 
 Event: TypeAlias = (

@@ -13,6 +13,7 @@ from rollout_kit.model.events import (
 )
 from rollout_kit.model.state import RolloutState, evolve
 from rollout_kit.reporters import board
+from rollout_kit.reporters.before_and_now import before_and_now, before_and_now_markdown
 from rollout_kit.reporters.markdown import code, prose
 from rollout_kit.reporters.sentences import OUTCOMES, sentence
 from rollout_kit.reporters.verification import verification, verification_markdown
@@ -42,6 +43,9 @@ class MarkdownReporter:
         rows = verification(state)
         if any(row.verdict for row in rows):
             parts.append(f"#### Verification\n\n{verification_markdown(rows)}")
+        compared = before_and_now(state)
+        if compared:
+            parts.append(f"#### The fleet, before and now\n\n{before_and_now_markdown(compared)}")
         if not state.finished:
             parts.append(f"Next: {code(board.next_command(state, state.started.rollout))}")
         return "\n\n".join(part for part in parts if part) + "\n"

@@ -79,6 +79,13 @@ def test_a_demo_that_is_broken_puts_everything_back(machine: Machine) -> None:
     assert ran.code == 10, ran.both[-4000:]
     told = sections(ran)
     assert "↩ Rolled back: api/api-1/ready" in told["rollout-kit apply rolling-upgrade.yaml"]
+    compared = told["rollout-kit apply rolling-upgrade.yaml"]
+    assert "The fleet, before and now (✓ equal):\n" in compared
+    assert re.findall(r"✓ (api-\d) +version 2\.3\.14, marker none, attached\n", compared) == [
+        "api-1",
+        "api-2",
+        "api-3",
+    ]
     assert told["The fleet afterwards"].count("ready  2.3.14") == 3
     assert ", 0 lost\n" in told["Every workflow that was started"]
     assert "Exit code 10: failed, and everything was put back" in told
