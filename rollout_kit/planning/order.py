@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout_kit.document.plan import PlanDocument
-from rollout_kit.model.observation import BOOTSTRAP_REVISION, Absent, Observation, show
-from rollout_kit.operations.skew import ServerChange, judge_skew
+from rollout_kit.model.observation import (
+    BOOTSTRAP_REVISION,
+    Absent,
+    Observation,
+    node_fact,
+    show,
+)
+from rollout_kit.operations.skew import BY_IMAGE, ServerChange, judge_skew
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft, Stage
 
@@ -53,7 +59,20 @@ def adjacent_versions(draft: Draft) -> Iterator[Problem]:
     change = server_change(draft.document)
     if change is None:
         return
-    for refusal in judge_skew(draft.live, draft.situation, change).refusals:
+    refusals = judge_skew(draft.live, draft.situation, change).refusals
+    silent = [node for node in draft.live.nodes() if _is_silent(draft, node)]
+    for node in silent if refusals else ():
+        why = draft.situation.unread.get(node_fact(node, "version"), "")
+        yield Problem(
+            summary="A node gives no answer",
+            detail=f"node {node}: {why or 'it cannot be read'}. What it runs cannot be told, and"
+            " nothing is replaced beside what nobody knows.",
+            hint="look why it does not answer, then preview again",
+            rule=2,
+        )
+    for refusal in refusals:
+        if silent and BY_IMAGE in refusal:
+            continue  # perhaps the silent ones run it, and would say that it is the one of `from`
         yield Problem(
             summary="Versions may not live together",
             detail=f"{refusal[0].upper()}{refusal[1:]}.",
@@ -61,6 +80,10 @@ def adjacent_versions(draft: Draft) -> Iterator[Problem]:
             " for this upgrade",
             rule=2,
         )
+
+
+def _is_silent(draft: Draft, node: str) -> bool:
+    return draft.live.node(node, "version") in (Absent.NO_ANSWER, Absent.PENDING)
 
 
 def server_change(document: PlanDocument) -> ServerChange | None:

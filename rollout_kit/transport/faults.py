@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -74,6 +75,19 @@ def timed_out(request: Request) -> OutsideError:
     )
 
 
+def no_trust(error: OSError) -> OutsideError:
+    """The CAs that would vouch for a server cannot be read."""
+    named = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
+    where = f"{named} names {os.environ[named]}" if named else "the public CAs cannot be used"
+    said = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+    return Unavailable(
+        f"{where}: {said}",
+        why="Without it no server's certificate can be trusted; nothing was sent.",
+        hint=f"let {named or 'SSL_CERT_FILE'} name a PEM file of the CA that signed them",
+        trouble=Trouble.NETWORK,
+    )
+
+
 def _why(request: Request) -> str:
     return "" if request.method == "GET" else _UNKNOWN_OUTCOME
 
@@ -89,9 +103,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _bad_certificate(cause: ssl.SSLCertVerificationError, request: Request) -> OutsideError:
     return Unavailable(
-        f"the TLS certificate of {origin(request.url)} is not trusted: {cause.verify_message}",
+        f"the TLS certificate of {origin(request.url)} is not trusted: {cause.verify_message}"
+        " (SSL_CERT_FILE can name the CA that signed it)",
         why="Without it nobody knows who would receive the token; nothing was sent.",
-        hint="set SSL_CERT_FILE to the CA that signed it, or correct the host name",
+        hint="set SSL_CERT_FILE to a PEM file of that CA, or correct the host name",
         trouble=Trouble.NETWORK,
     )
 

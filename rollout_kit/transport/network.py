@@ -54,8 +54,9 @@ class NetworkExchange:
         import httpx
 
         headers = _plain_headers(request)
+        client = self._opened(request.url)
         try:
-            return self._send(request, headers)
+            return self._send(client, request, headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure: OutsideError = faults.explain(error, request)
         # Raised outside of `except`: what httpx raised carries the request with its headers.
@@ -67,14 +68,14 @@ class NetworkExchange:
                 client.close()
             self._clients.clear()
 
-    def _send(self, request: Request, headers: dict[str, str]) -> Response:
+    def _send(self, client: httpx.Client, request: Request, headers: dict[str, str]) -> Response:
         import httpx
 
         deadline_s = self._monotonic_s() + request.timeout_s
         timeout = httpx.Timeout(
             request.timeout_s, connect=min(CONNECT_TIMEOUT_S, request.timeout_s)
         )
-        with self._opened(request.url).stream(
+        with client.stream(
             request.method, request.url, headers=headers, content=request.body, timeout=timeout
         ) as answer:
             body = bytearray()
@@ -95,7 +96,12 @@ class NetworkExchange:
         secure = not url.startswith("http://") or bool(getproxies())
         with self._guard:
             if secure not in self._clients:
-                self._clients[secure] = _client(self._trust or (True if secure else _nobody()))
+                try:
+                    trust = self._trust or (True if secure else _nobody())
+                    self._clients[secure] = _client(trust)
+                except OSError as error:  # the file of CAs cannot be read, or holds none
+                    failure: OutsideError = faults.no_trust(error)
+                    raise failure from None
             return self._clients[secure]
 
 

@@ -121,11 +121,11 @@ class SlowDoor:
             outside.close()
             return
         inside.sendall(first)
-        threading.Thread(target=_carry, args=(outside, inside), daemon=True).start()
-        _carry(inside, outside)
+        threading.Thread(target=carry, args=(outside, inside), daemon=True).start()
+        carry(inside, outside)
 
 
-def _carry(source: socket.socket, sink: socket.socket) -> None:
+def carry(source: socket.socket, sink: socket.socket) -> None:
     try:
         while data := source.recv(65_536):
             sink.sendall(data)

@@ -8,7 +8,7 @@ import pytest
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.model.identity import QueueRef
-from rollout_kit.model.observation import node_fact
+from rollout_kit.model.observation import Absent, node_fact
 from rollout_kit.model.operation import ChangeKind
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.queues import NAMESPACES, queue_fact
@@ -85,6 +85,14 @@ def test_rule_2_a_node_of_a_third_version_is_refused() -> None:
     found = refusal(fleet, "Versions may not live together")
     assert found.rule == 2
     assert 'Node api-2 shows "0.1.7", neither from 0.2.9 nor to 0.2.10' in found.detail
+
+
+def test_a_fleet_whose_nodes_give_no_answer_is_refused_for_that_and_not_for_its_versions() -> None:
+    silent = {f"node/{node}/version": Absent.NO_ANSWER for node in ("api-1", "api-2")}
+    fleet = replace(newer(), more=silent)
+    found = [p for p in refusals(fleet) if p.rule == 2]
+    assert [p.summary for p in found] == ["A node gives no answer"] * 2
+    assert "node api-1" in found[0].detail
 
 
 def test_rule_2_versions_that_are_not_adjacent_are_refused() -> None:
