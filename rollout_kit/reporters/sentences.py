@@ -147,10 +147,7 @@ def _of_operation(
             text = f"skipped: {event.reason}"
             return Sentence(symbol="-", subject=event.operation, text=text, style=Style.FAINT)
         case OperationAwaited(operation=operation):
-            baked_s = operation.arguments.get("bake_s")  # what its bound allows for is a restart
-            wait = f"at most {span(operation.within_s)}"
-            wait = f"for {span(baked_s)}" if isinstance(baked_s, float) else wait
-            text = f"waiting, {wait}{_why(operation)}"
+            text = f"waiting, {_wait(operation)}{_why(operation)}"
             return Sentence(symbol="…", subject=operation.id, text=text)
         case OperationIntended(operation=operation):
             is_undo = operation.id.startswith("undo/")  # of which there is no undo
@@ -174,6 +171,17 @@ def _of_operation(
             )
         case _:
             assert_never(event)
+
+
+def _wait(operation: Operation) -> str:
+    """What the plan says: the bound of a bake or a gate leaves room for restarts and looks on top."""
+    match operation.arguments:
+        case {"bake_s": float(baked_s)}:
+            return f"for {span(baked_s)}"
+        case {"gate": {"within_s": float(within_s)}}:
+            return f"at most {span(within_s)}"
+        case _:
+            return f"at most {span(operation.within_s)}"
 
 
 def _of_people(
