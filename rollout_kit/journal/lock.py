@@ -170,8 +170,7 @@ def acquire(  # noqa: PLR0913 - who, what for, and the outside world it needs
                 found_s = seen.attended_s if seen and seen.rollout == rollout else 0.0
                 return HeldLock(file, held, clock=clock, timing=timing, found_s=found_s)
         elif not told and seen:
-            watched = span(timing.ttl_s)
-            tell(f"{seen.owner.label} holds this target; watching for {watched} whether it lives")
+            tell(_watching(seen, timing))
             told = True
         if not expired:
             clock.sleep(timing.poll_s)
@@ -182,6 +181,14 @@ def acquire(  # noqa: PLR0913 - who, what for, and the outside world it needs
             if now and not now.released and not is_gone(now.owner, owner):
                 raise LockTaken(now)
             seen = now
+
+
+def _watching(seen: LockState, timing: LockTiming) -> str:
+    since = f" since {seen.taken_at[:19]}Z" if seen.taken_at else ""
+    return (
+        f"{seen.owner.label} holds this target{since}, for {seen.rollout}; watching for up to "
+        f"{span(timing.ttl_s)} whether it lives"
+    )
 
 
 def unlock(folder: Path, *, by: str, because: str) -> LockState | None:
@@ -210,6 +217,7 @@ def _take(
         owner=owner,
         rollout=rollout,
         attended_s=seen.attended_s if seen and seen.rollout == rollout else 0.0,
+        taken_at=clock.now().isoformat(),
         renewed_at=clock.now().isoformat(),
     )
     return file.swap(seen, new)

@@ -26,7 +26,8 @@ class LockState:
     owner: Owner
     rollout: str
     attended_s: float = 0.0  # as of this renewal, of this rollout
-    renewed_at: str = ""  # wall clock, for people only
+    taken_at: str = ""  # by this holder; wall clock, for people only, as the next
+    renewed_at: str = ""
     released: bool = False
     note: str = ""  # who forced it open, and why
 

@@ -71,6 +71,14 @@ def test_a_running_rollout_can_be_watched_and_stopped_from_another_terminal(
     assert body["type"] == "status"
 
     second = machine.start("apply", "plan.yaml", *HERE)
+    assert second.process.stderr is not None
+    told = second.process.stderr.readline()  # at once; the end follows when the holder has moved
+    assert second.process.poll() is None
+    assert re.fullmatch(
+        rf"warning: ada \(process {apply.process.pid} on .*\) holds this target since 2.*Z, "
+        r"for small-.*; watching for up to 1m whether it lives\n",
+        told,
+    ), told
     another = machine.run("apply", "other.yaml", *HERE)
     assert another.code == 15, another.both
     assert "is unfinished, from another plan" in another.both

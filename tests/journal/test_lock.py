@@ -72,6 +72,29 @@ def test_a_holder_that_renews_is_left_alone_from_its_first_sign_of_life(
     assert caught.value.message == "ada (process 1 on elsewhere) is running r-1 on this target"
 
 
+def test_who_has_to_watch_a_holder_is_told_at_once_who_it_is_and_since_when(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    held, told = take(tmp_path, clock), list[tuple[float, str]]()
+    clock.on_sleep.append(held._renew)
+
+    with pytest.raises(LockTaken):
+        acquire(
+            tmp_path,
+            owner=BOB,
+            rollout="r-2",
+            clock=clock,
+            timing=QUIET,
+            tell=lambda text: told.append((clock.elapsed_s, text)),
+        )
+
+    sentence = (
+        f"{ADA.label} holds this target since 2026-04-28T10:00:00Z, for r-1; "
+        "watching for up to 1m whether it lives"
+    )
+    assert told == [(0.0, sentence)]
+
+
 def test_a_holder_that_is_silent_for_one_ttl_of_the_watchers_clock_has_lost_it(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
