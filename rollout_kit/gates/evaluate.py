@@ -42,8 +42,8 @@ def evaluate(
     """Judge a gate.
 
     It passes once it held for `for_s` under watch. It is inconclusive when it cannot be measured:
-    `no_data_limit` samples in a row without data, nothing to compare with, or `within_s` over
-    without one breach. It fails when `within_s` is over and it was measured bad. Two good samples
+    more than `no_data_limit` samples in a row without data, nothing to compare with, or `within_s`
+    over without one breach. It fails when `within_s` is over and it was measured bad. Two good samples
     count the time between them; a sample without data in between counts nothing and resets nothing.
 
     Args:
@@ -61,8 +61,9 @@ def evaluate(
         if tally.good and tally.held_s >= gate.for_s:
             held = f"held for {span(tally.held_s)}" if gate.for_s else "holds"
             return tally.judgement(Verdict.PASS, held)
-        if tally.gaps >= gate.no_data_limit:
-            return tally.judgement(Verdict.INCONCLUSIVE, tally.cannot_measure())
+        if tally.gaps > gate.no_data_limit:
+            cannot = tally.cannot_measure(gate.no_data_limit)
+            return tally.judgement(Verdict.INCONCLUSIVE, cannot)
         if sample.at_s - began_s >= gate.within_s:
             return _timed_out(gate, tally)
     held = f"held {span(tally.held_s)} of {span(gate.for_s)}"
@@ -80,8 +81,8 @@ def watch(
     """Judge a guard.
 
     It fails after more than `failure_limit` breaches in a row (samples without data in between
-    neither count nor reset) and is inconclusive after `no_data_limit` samples without data in a
-    row. Otherwise PASS says that the last data was good, PENDING that it was not or is not there.
+    neither count nor reset) and is inconclusive after more than `no_data_limit` samples without
+    data in a row. Otherwise PASS says that the last data was good, PENDING that it was not or is not there.
 
     Args:
         elapsed_ms: milliseconds from the baseline to `now_s`; each sample is judged at its own.
@@ -93,8 +94,9 @@ def watch(
         tally.add(sample, guard.interval_s)
         if tally.streak > guard.failure_limit:
             return tally.judgement(Verdict.FAIL, _in_a_row(guard, tally))
-        if tally.gaps >= guard.no_data_limit:
-            return tally.judgement(Verdict.INCONCLUSIVE, tally.cannot_measure())
+        if tally.gaps > guard.no_data_limit:
+            cannot = tally.cannot_measure(guard.no_data_limit)
+            return tally.judgement(Verdict.INCONCLUSIVE, cannot)
     verdict = Verdict.PASS if tally.good else Verdict.PENDING
     return tally.judgement(verdict, _in_a_row(guard, tally) if tally.streak else "watched")
 
@@ -153,8 +155,9 @@ class _Tally:
         self.streak = 0 if kept else self.streak + 1
         self.gaps, self.good, self.last = 0, kept, sample
 
-    def cannot_measure(self) -> str:
-        return f"cannot be measured: {self.gaps} samples in a row without data ({self.gap})"
+    def cannot_measure(self, limit: int) -> str:
+        times = "1 sample" if self.gaps == 1 else f"{self.gaps} samples in a row"
+        return f"cannot be measured: {times} without data ({self.gap}), {limit} are tolerated"
 
     def judgement(self, verdict: Verdict, ending: str) -> Judgement:
         """The sentence: what, its value, the limit, then `ending`."""

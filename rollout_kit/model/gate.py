@@ -106,7 +106,7 @@ class GateSpec:
     for_s: float
     within_s: float
     interval_s: float = 10.0
-    no_data_limit: int = 3  # consecutive samples without data before "cannot measure"
+    no_data_limit: int = 3  # more consecutive samples without data are "cannot measure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

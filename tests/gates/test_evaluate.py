@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -58,14 +59,16 @@ CASES = [
     ("bad until the end of the wait", (9, 9, 9, 9, 9, 9, 9), FAIL),
     ("bad, then good but not for long enough", (9, 9, 9, 9, 9, 0, 0), FAIL),
     ("a fresh look at the deadline that completes the window passes", (9, 9, 9, 9, 0, 0, 0), PASS),
-    ("three samples in a row without data", (0, None, None, None), INCONCLUSIVE),
-    ("three without data after a breach", (9, None, None, None), INCONCLUSIVE),
+    ("as many samples in a row without data as are tolerated", (0, *(None,) * 3), PENDING),
+    ("one more", (0, *(None,) * 4), INCONCLUSIVE),
+    ("as many, and it comes back", (0, *(None,) * 3, 0, 0, 0), PASS),
+    ("more without data after a breach", (9, *(None,) * 4), INCONCLUSIVE),
     ("data comes back in time", (0, None, None, 0, 0, 0), PASS),
     ("gaps alone kept it from being held", (0, None, 0, None, 0, None, 0), INCONCLUSIVE),
     ("last data bad, then a gap at the deadline", (0, 9, 0, 9, 0, 9, None), FAIL),
     ("a failure stays one when the figures recover", (9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0), FAIL),
     ("a pass stays one when the figures turn bad", (0, 0, 0, 9, 9, 9, 9, 9), PASS),
-    ("not a number is no data", (0, float("nan"), float("nan"), float("nan")), INCONCLUSIVE),
+    ("not a number is no data", (0, *(float("nan"),) * 4), INCONCLUSIVE),
 ]
 
 
@@ -142,6 +145,15 @@ def test_time_alone_decides_nothing() -> None:
     assert evaluate(gate(), samples(9, 9), 10_000, None).verdict is PENDING
 
 
+def test_a_limit_of_0_tolerates_no_sample_without_data_and_every_one_with() -> None:
+    strict = replace(gate(for_s=0), no_data_limit=0)
+    assert judge(strict, samples(0)).verdict is PASS
+    assert judge(strict, samples(9)).verdict is PENDING
+    judged = judge(strict, samples(None))
+    assert judged.verdict is INCONCLUSIVE
+    assert "1 sample without data (no answer), 0 are tolerated" in judged.sentence
+
+
 SENTENCES = [
     (
         (3, 0),
@@ -151,8 +163,8 @@ SENTENCES = [
     ),
     ((0, 0, 0), AT_MOST_2, None, "held for 20s"),
     ((9,) * 7, AT_MOST_2, None, "expired: 9, to be at most 2; did not hold for 20s within 1m"),
-    ((None,) * 3, AT_MOST_2, None, "no data yet; cannot be measured: 3 samples in a row"),
-    ((None,) * 3, AT_MOST_2, None, "(no answer)"),
+    ((None,) * 4, AT_MOST_2, None, "no data yet; cannot be measured: 4 samples in a row without"),
+    ((None,) * 4, AT_MOST_2, None, "(no answer), 3 are tolerated"),
     ((9,), threshold(Bound.INCREASE_AT_MOST, 5), BASE_10, "at most 5 above the baseline 10 (15)"),
     ((0,), threshold(Bound.AT_MOST, 5, percent=True), BASE_0, "5% of a baseline of 0 says nothing"),
 ]

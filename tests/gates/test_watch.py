@@ -44,8 +44,8 @@ CASES = [
     ("one more", (1, 1, 1), Verdict.FAIL),
     ("a good sample in between", (1, 1, 0, 1, 1), Verdict.PENDING),
     ("a gap in between neither counts nor resets", (1, 1, None, 1), Verdict.FAIL),
-    ("gaps up to the limit", (0, None, None, None), Verdict.PENDING),
-    ("gaps beyond it hold, they do not fail", (1, 1, None, None, None, None), Verdict.INCONCLUSIVE),
+    ("gaps up to the limit", (0, *(None,) * 4), Verdict.PENDING),
+    ("gaps beyond it hold, they do not fail", (1, 1, *(None,) * 5), Verdict.INCONCLUSIVE),
     ("a failed guard stays failed", (1, 1, 1, 0, 0, 0), Verdict.FAIL),
 ]
 

@@ -79,7 +79,7 @@ def test_bad_to_the_end_fails_with_both_values() -> None:
 
 
 def test_what_cannot_be_measured_holds_and_never_fails() -> None:
-    found = verdict(gate(), None, None, None)
+    found = verdict(gate(), None, None, None, None)
     assert isinstance(found, NeedsPerson)
     assert "is null" in found.reason
     assert isinstance(verdict(gate(), None, None), Waiting)
