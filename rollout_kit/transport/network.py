@@ -1,10 +1,12 @@
-"""The exchange over real connections: one httpx client, TLS verified, no redirect followed."""
+"""The exchange over real connections: httpx, TLS verified, no redirect followed, no cookie kept."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
@@ -43,7 +45,8 @@ class NetworkExchange:
         self._trust = trust
         self._monotonic_s = monotonic_s
         self._guard = threading.Lock()
-        self._clients: dict[bool, httpx.Client] = {}
+        self._proxied: httpx.Client | None = None
+        self._direct: dict[bool, httpx.HTTPTransport] = {}
 
     def __call__(self, request: Request) -> Response:
         """Send once.
@@ -54,9 +57,8 @@ class NetworkExchange:
         import httpx
 
         headers = _plain_headers(request)
-        client = self._opened(request.url)
         try:
-            return self._send(client, request, headers)
+            return self._send(request, headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure: OutsideError = faults.explain(error, request)
         # Raised outside of `except`: what httpx raised carries the request with its headers.
@@ -64,20 +66,29 @@ class NetworkExchange:
 
     def close(self) -> None:
         with self._guard:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+            for transport in self._direct.values():
+                transport.close()
+            self._direct.clear()
+            if self._proxied is not None:
+                self._proxied.close()
+                self._proxied = None
 
-    def _send(self, client: httpx.Client, request: Request, headers: dict[str, str]) -> Response:
+    def _send(self, request: Request, headers: dict[str, str]) -> Response:
         import httpx
 
         deadline_s = self._monotonic_s() + request.timeout_s
         timeout = httpx.Timeout(
             request.timeout_s, connect=min(CONNECT_TIMEOUT_S, request.timeout_s)
         )
-        with client.stream(
-            request.method, request.url, headers=headers, content=request.body, timeout=timeout
-        ) as answer:
+        prepared = httpx.Request(
+            request.method,
+            _parsed(request.url),
+            headers={**_own_headers(), **headers},
+            content=request.body or None,
+            extensions={"timeout": timeout.as_dict()},
+        )
+        with closing(self._answered(prepared)) as answer:
+            answer.request = prepared  # what a body that does not decompress is blamed on
             body = bytearray()
             for chunk in answer.iter_bytes():
                 body += chunk
@@ -91,32 +102,58 @@ class NetworkExchange:
                 body=bytes(body),
             )
 
-    def _opened(self, url: str) -> httpx.Client:
-        """The client of this address. Reading the public CAs takes long: only where TLS may be asked for."""
-        secure = not url.startswith("http://") or bool(getproxies())
+    def _answered(self, request: httpx.Request) -> httpx.Response:
+        """The answer without its body. A client, which finds proxies, costs as much as all the rest."""
+        if request.url.userinfo or getproxies():
+            return self._client().send(request, stream=True)
+        return self._transport(secure=request.url.scheme != "http").handle_request(request)
+
+    def _client(self) -> httpx.Client:
+        import httpx
+
         with self._guard:
-            if secure not in self._clients:
-                try:
+            if self._proxied is None:
+                with _telling_what_trust_lacks():
+                    self._proxied = httpx.Client(
+                        verify=self._trust or True,
+                        mounts={f"all://{host}": None for host in _LOOPBACK},
+                    )
+            return self._proxied
+
+    def _transport(self, *, secure: bool) -> httpx.HTTPTransport:
+        """Reading the public CAs takes long: only where TLS may be asked for."""
+        import httpx
+
+        with self._guard:
+            if secure not in self._direct:
+                with _telling_what_trust_lacks():
                     trust = self._trust or (True if secure else _nobody())
-                    self._clients[secure] = _client(trust)
-                except OSError as error:  # the file of CAs cannot be read, or holds none
-                    failure: OutsideError = faults.no_trust(error)
-                    raise failure from None
-            return self._clients[secure]
+                    self._direct[secure] = httpx.HTTPTransport(verify=trust)
+            return self._direct[secure]
 
 
-def _client(verify: ssl.SSLContext | bool) -> httpx.Client:
+@contextmanager
+def _telling_what_trust_lacks() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # the file of CAs cannot be read, or holds none
+        failure: OutsideError = faults.no_trust(error)
+        raise failure from None
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Raises httpx.InvalidURL."""
     import httpx
 
-    return httpx.Client(
-        verify=verify,
-        follow_redirects=False,
-        headers={
-            "User-Agent": f"rollout-kit/{rollout_kit.__version__}",
-            "Accept-Encoding": "gzip, deflate",
-        },
-        mounts={f"all://{host}": None for host in _LOOPBACK},
-    )
+    return httpx.URL(url)
+
+
+def _own_headers() -> dict[str, str]:
+    return {
+        "User-Agent": f"rollout-kit/{rollout_kit.__version__}",
+        "Accept-Encoding": "gzip, deflate",
+    }
 
 
 def _nobody() -> ssl.SSLContext:
