@@ -41,9 +41,8 @@ def decide(state: RolloutState, live: Live, now_s: float) -> Decision:
         return _after_failure(state, failed)
     plan = state.started.execution_plan
     if state.breach:
-        return _answer(
-            state, plan.on_failure, state.breach.guard, HoldKind.FAILURE, state.breach.sentence
-        )
+        where, reason, hint = state.breach.guard, state.breach.sentence, state.breach.hint
+        return _answer(state, plan.on_failure, where, HoldKind.FAILURE, reason, hint)
     if live.drift:
         return _drifted(state, live)
     if live.unmeasured and open_group(state) is None:

@@ -31,6 +31,7 @@ from rollout_kit.operations import pins
 from rollout_kit.operations.api import Context, Seen
 from rollout_kit.operations.kinds.judge_gate import JudgeGateArguments
 from rollout_kit.operations.measure import sample
+from rollout_kit.operations.symptoms import hint_for
 
 if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
@@ -140,7 +141,11 @@ def _watch_guards(
         judged = watch(guard, samples, run.now_s(), _baseline(run, guard.name), elapsed_ms)
         run.progress(f"guard/{guard.name}", judged.sentence)
         if judged.verdict is Verdict.FAIL and breached is None:
-            breached = GuardBreached(guard=f"guard/{guard.name}", sentence=judged.sentence)
+            breached = GuardBreached(
+                guard=f"guard/{guard.name}",
+                sentence=judged.sentence,
+                hint=hint_for("guard", judged.sentence),
+            )
         if judged.verdict is Verdict.INCONCLUSIVE:
             unmeasured = (f"guard/{guard.name}", judged.sentence)
             run.live = replace(run.live, unmeasured=unmeasured)

@@ -115,6 +115,7 @@ class GateDecided:
 class GuardBreached:
     guard: str
     sentence: str
+    hint: str = ""
 
 
 class HoldKind(StrEnum):

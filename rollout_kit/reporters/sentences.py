@@ -83,9 +83,10 @@ def sentence(event: Event) -> Sentence:
             return Sentence(
                 symbol=symbol, subject=subject, text=f"gate {gate}: {verdict}: {text}", style=style
             )
-        case GuardBreached(guard=guard, sentence=text):
+        case GuardBreached(guard=guard, sentence=text, hint=hint):
             text = f"guard breached: {text}"
-            return Sentence(symbol="✗", subject=guard, text=text, style=Style.BAD)
+            details = _hint(hint)
+            return Sentence(symbol="✗", subject=guard, text=text, style=Style.BAD, details=details)
         case RolloutHeld() | HoldReleased() | DriftAccepted() | ApprovalGiven() | ProvedByPerson():
             return _of_people(event)
         case (

@@ -159,6 +159,18 @@ def test_a_breached_guard_rolls_back_whatever_the_operation_says() -> None:
     assert after(found) == RollBack(cause="guard/served: 3 > 0")
 
 
+def test_a_hold_at_a_breached_guard_says_what_mends_it() -> None:
+    found = state(
+        started(A, on_failure=OnFailure.HOLD),
+        baseline(),
+        GuardBreached(guard="guard/served", sentence="3 > 0", hint="start workers"),
+    )
+    held = RolloutHeld(
+        kind=HoldKind.FAILURE, operation="guard/served", reason="3 > 0", hint="start workers"
+    )
+    assert after(found) == Hold(held=held)
+
+
 def test_a_hold_inside_an_open_group_first_closes_the_gap() -> None:
     out = op("api/a", group="g", on_failure=OnFailure.HOLD)
     back = op("api/b", group="g", on_failure=OnFailure.HOLD)

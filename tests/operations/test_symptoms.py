@@ -8,7 +8,7 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.gates.words import subject
 from rollout_kit.journal.chain import parse
 from rollout_kit.model import codec
-from rollout_kit.model.events import OperationFailed, Outcome
+from rollout_kit.model.events import GuardBreached, OperationFailed, Outcome
 from rollout_kit.model.gate import (
     Bound,
     CohortMeasure,
@@ -36,9 +36,12 @@ from rollout_kit.operations.symptoms import (
     hint_for,
     symptom_of,
 )
+from rollout_kit.reporters.sentences import sentence
 from rollout_kit.simulation.fleet import ServerImage
-from rollout_kit.simulation.world import TO, World
+from rollout_kit.simulation.world import OLD, TO, World, cohort
 from tests.operations.measured import SCOPE, TableEngine, readers
+from tests.safety.moments import back, when
+from tests.safety.plans import QUICK_GUARDS, SCHEMA, api, read, small
 
 NOT_YET = "not done after 60.1 s (within 60 s); last seen: "
 
@@ -160,6 +163,29 @@ def test_an_unlisted_symptom_fails_the_rollout_all_the_same(generation: Generati
     (failed,) = failures(world)
     assert symptom_of("await_node", failed.reason) is None
     assert failed.hint not in {symptom.hint for symptom in SYMPTOMS}
+
+
+@pytest.mark.parametrize("generation", list(Generation), ids=str)
+def test_a_guard_that_shows_a_listed_symptom_is_breached_with_its_remedy(
+    generation: Generation,
+) -> None:
+    world = small(generation)
+    only = QUICK_GUARDS.replace("served: {interval: 3s}", "served: {off: 'the other is asked'}")
+    pause = "{id: watch, uses: pause, with: {for: 30s}}"
+    document = read(world, SCHEMA, api(), pause, guards=only, on_failure="hold")
+    served = world.fleet.cohorts[cohort("orders", OLD)]
+    when(world, back(world, "api-2"), served.workers.clear)
+    _, state = world.apply(document)
+    (breached,) = [
+        record.event
+        for record in parse(world.journal.data, "in memory").records
+        if isinstance(record.event, GuardBreached)
+    ]
+    assert breached.guard == "guard/supporters"
+    assert breached.hint == COMPATIBILITY_ERROR.hint
+    assert state.hold is not None
+    assert state.hold.hint == COMPATIBILITY_ERROR.hint
+    assert COMPATIBILITY_ERROR.hint in " ".join(sentence(breached).details)
 
 
 def _outcome(state: RolloutState) -> Outcome:
