@@ -18,9 +18,9 @@ from rollout_kit.emulator.app import build
 from rollout_kit.emulator.memory_store import MemoryStore
 from rollout_kit.emulator.model.settings import Generation, ServerSettings
 from rollout_kit.emulator.wire import Request
+from rollout_kit.simulation.fleet import TOKENS
+from rollout_kit.simulation.world import World
 from rollout_kit.transport.messages import Request as Sent
-from tests.world.fleet import TOKENS
-from tests.world.world import World
 
 NOT_READY = "not ready"  # the key under which stub_node.py finds what a starting node answers
 NAMES = tuple(f"api-{number}" for number in range(1, 11))

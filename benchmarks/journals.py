@@ -25,7 +25,7 @@ from rollout_kit.model.events import (
 )
 from rollout_kit.model.operation import Operation
 from rollout_kit.model.state import fold
-from tests.world.clock import VirtualClock
+from rollout_kit.simulation.clock import VirtualClock
 
 OPERATIONS = 1000
 

@@ -33,8 +33,8 @@ from rollout_kit.model.events import (
     Progress,
     Record,
 )
-from tests.world.clock import START, VirtualClock
-from tests.world.world import World
+from rollout_kit.simulation.clock import START, VirtualClock
+from rollout_kit.simulation.world import World
 
 AT_MOST_MS = 5.0
 

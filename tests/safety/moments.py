@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rollout_kit.execution.executor import Executor
-from tests.world.world import World
+from rollout_kit.simulation.world import World
 
 
 def when(world: World, moment: Callable[[], bool], act: Callable[[], object]) -> None:

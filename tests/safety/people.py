@@ -7,7 +7,7 @@ from rollout_kit.execution.executor import End
 from rollout_kit.model.events import DriftAccepted, Event, HoldReleased
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.approvals import PersonRecord, PersonSaid
-from tests.world.world import World
+from rollout_kit.simulation.world import World
 
 
 def say(

@@ -9,7 +9,7 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import End
 from rollout_kit.model.events import Outcome, RolloutHeld
 from rollout_kit.model.state import RolloutState
-from tests.world.world import FROM, NEW, OLD, TO, World
+from rollout_kit.simulation.world import FROM, NEW, OLD, TO, World
 
 SCHEMA = "{id: schema, uses: bootstrap, with: {additive: true, within: 30s}}"
 SCHEDULER = "{id: sched, uses: scheduler-handover, with: {within: 20s, gap_at_most: 30s}}"

@@ -11,6 +11,7 @@ from rollout_kit.execution.executor import End
 from rollout_kit.model.events import HoldKind, OperationFailed, Outcome
 from rollout_kit.ports.approvals import PersonSaid
 from rollout_kit.ports.errors import Unavailable
+from rollout_kit.simulation.world import World
 from rollout_kit.transport.messages import Request
 from tests.safety.people import approve, resume, say
 from tests.safety.plans import (
@@ -22,7 +23,6 @@ from tests.safety.plans import (
     sentence,
     small,
 )
-from tests.world.world import World
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 APPROVAL = '{id: ask, uses: approval, with: {prompt: "Go on?", within: 10s}}'

@@ -13,6 +13,7 @@ from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.approvals import PersonSaid
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import CohortSpec, InfraChange, JobState, JobStatus, ReplaceNode
+from rollout_kit.simulation.world import NEW, OLD, TO, World, cohort
 from rollout_kit.transport.messages import Request
 from tests.safety.moments import back, when
 from tests.safety.people import resume, say
@@ -29,7 +30,6 @@ from tests.safety.plans import (
     sentence,
     small,
 )
-from tests.world.world import NEW, OLD, TO, World, cohort
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 PAUSE = "{id: watch, uses: pause, with: {for: 12s}}"

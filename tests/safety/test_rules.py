@@ -19,6 +19,8 @@ from rollout_kit.journal.memory_journal import MemoryStore as JournalStore
 from rollout_kit.model.events import HoldKind, Outcome, RollbackStarted
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.infra import CohortSpec, LiveProcess
+from rollout_kit.simulation.fleet import ServerImage
+from rollout_kit.simulation.world import FROM, NEW, OLD, TO, World, cohort
 from rollout_kit.transport.messages import Request, Response
 from tests.safety import test_interference, test_walks
 from tests.safety.moments import at_record, back, replaced, when
@@ -38,8 +40,6 @@ from tests.safety.plans import (
     small,
     worker,
 )
-from tests.world.fleet import ServerImage
-from tests.world.world import FROM, NEW, OLD, TO, World, cohort
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 ASKED = RollbackStarted(cause="asked", actor="me")

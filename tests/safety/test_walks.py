@@ -19,6 +19,8 @@ from rollout_kit.model.events import HoldKind, OperationReapplied, Outcome, Roll
 from rollout_kit.model.operation import ChangeKind
 from rollout_kit.ports.errors import InFlight
 from rollout_kit.ports.infra import CohortSpec, InfraChange, ReplaceNode, SetScheduler
+from rollout_kit.simulation.fleet import ServerImage
+from rollout_kit.simulation.world import FROM, NEW, OLD, TO, World, cohort
 from rollout_kit.transport.messages import Request, Response
 from tests.rollout.test_whole_rollout import Killed, picture
 from tests.safety.moments import when
@@ -39,8 +41,6 @@ from tests.safety.plans import (
     small,
     worker,
 )
-from tests.world.fleet import ServerImage
-from tests.world.world import FROM, NEW, OLD, TO, World, cohort
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 ASKED = RollbackStarted(cause="asked", actor="me")

@@ -1,0 +1,257 @@
+"""The machines of a fleet in memory: nodes are emulated servers, workers are simulated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from rollout_kit.emulator.app import NoAnswer, build
+from rollout_kit.emulator.model import ledger
+from rollout_kit.emulator.model.moments import to_us
+from rollout_kit.emulator.model.settings import Generation
+from rollout_kit.emulator.store import Store
+from rollout_kit.emulator.wire import Request, Response
+from rollout_kit.model.identity import CohortRef
+from rollout_kit.ports.infra import (
+    CohortSpec,
+    InfraChange,
+    JobState,
+    JobStatus,
+    ProcessSpec,
+    ReplaceNode,
+    RunCommand,
+    RunJob,
+    SetAttached,
+    SetCohort,
+    SetMaintenance,
+    SetScheduler,
+)
+from rollout_kit.simulation.clock import VirtualClock
+from rollout_kit.simulation.effects import (
+    BootstrapRun,
+    CohortChanged,
+    Effect,
+    Happening,
+    MaintenanceStarted,
+    NodeAttached,
+    NodeDetached,
+    NodeStarted,
+    NodeStopped,
+    SchedulerStarted,
+    SchedulerStopped,
+    ServerWrite,
+    Who,
+)
+from rollout_kit.simulation.members import NEVER, Cohort, Node, ServerImage, settings_of
+from rollout_kit.simulation.workers import Worker
+
+
+class Machines:
+    """Nodes, workers, scheduler; `fail_job` and `hangs` are the breakages a test wants.
+
+    `tell` is told every change of the fleet, by whoever's hand.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        store: Store,
+        generation: Generation,
+        images: Mapping[str, ServerImage],
+        *,
+        poll_timeout_s: int = 2,
+        namespace: str = "default",
+    ) -> None:
+        self.clock = clock
+        self.store = store
+        self.generation = generation
+        self.images = images
+        self.poll_timeout_s = poll_timeout_s
+        self.namespace = namespace
+        self.nodes: dict[str, Node] = {}
+        self.cohorts: dict[CohortRef, Cohort] = {}
+        self.scheduler: ProcessSpec | None = None
+        self.maintenance: dict[str, ProcessSpec] = {}
+        self.jobs: dict[str, JobStatus] = {}
+        self.fail_job = ""
+        self.hangs: dict[str, frozenset[str]] = {}
+        self.serves: dict[str, tuple[str, ...]] = {}
+        self.strangers: list[Worker] = []
+        """Workers of other teams: no driver of ours knows them."""
+        self.worker_images: set[str] = set()
+        self.begun: list[tuple[str, InfraChange]] = []
+        self.tell: Callable[[Happening], None] | None = None
+        self.late = False
+        """The request that now arrives was given up by its caller."""
+        self.copy = False
+        """It arrived before."""
+        self._serial = 0
+        self._turn = 0
+
+    def happened(self, effect: Effect, who: Who, key: str = "") -> None:
+        """Tell it on."""
+        if self.tell is not None:
+            self.tell(Happening(at_s=self.clock.elapsed_s, who=who, effect=effect, key=key))
+
+    # --- starting a fleet -------------------------------------------------------------------
+
+    def start_node(
+        self, name: str, spec: ProcessSpec, who: Who = Who.PERSON, key: str = ""
+    ) -> None:
+        """Stop what runs as this node, start this spec."""
+        image = self.images[spec.image]
+        before = self.nodes.get(name)
+        if before is not None:
+            self.happened(NodeStopped(node=name), who, key)
+        up_at_s = self.clock.elapsed_s + image.starts_in_s if image.comes_up else NEVER
+        settings = settings_of(name, spec, self.generation, image.version, self.poll_timeout_s)
+        self.nodes[name] = Node(
+            spec=spec,
+            attached=before.attached if before else True,
+            up_at_s=up_at_s,
+            handle=build(settings, self.store, self.clock.now),
+        )
+        started = NodeStarted(
+            node=name,
+            image=spec.image,
+            version=image.version,
+            marker=spec.marker,
+            up_at_s=up_at_s,
+        )
+        self.happened(started, who, key)
+
+    def start_cohort(
+        self, cohort: CohortRef, spec: CohortSpec, who: Who = Who.PERSON, key: str = ""
+    ) -> None:
+        """As many workers as the spec wants: more are started, the last ones stopped."""
+        found = self.cohorts.get(cohort)
+        before = found.spec.replicas if found else 0
+        if found is None:
+            found = self.cohorts[cohort] = Cohort(spec=spec)
+        stopped = tuple(worker.worker_id for worker in found.workers[spec.replicas :])
+        found.spec = spec
+        found.workers = found.workers[: spec.replicas]
+        while len(found.workers) < spec.replicas:
+            found.workers.append(self._worker(cohort, len(found.workers)))
+        changed = CohortChanged(
+            cohort=cohort, image=spec.image, before=before, after=spec.replicas, stopped=stopped
+        )
+        self.happened(changed, who, key)
+
+    def _worker(self, cohort: CohortRef, place: int) -> Worker:
+        self._serial += 1
+        build_id = cohort.build_id
+        return Worker(
+            worker_id=f"{cohort.task_queue}:{build_id}:{place}:{self._serial}",
+            namespace=cohort.namespace,
+            task_queue=cohort.task_queue,
+            build_id=build_id,
+            token="worker-token",
+            protocol="1.0" if self.generation is Generation.V0_2 else "1.19",
+            beats=self.generation is Generation.V2,
+            hangs=self.hangs.get(build_id or "", frozenset()),
+            serves=self.serves.get(build_id or "", ()),
+        )
+
+    def set_scheduler(self, spec: ProcessSpec | None, who: Who, key: str = "") -> None:
+        """Stop the one that runs; start this one. Never two by this driver."""
+        if self.scheduler is not None:
+            self.happened(SchedulerStopped(image=self.scheduler.image, running=0), who, key)
+        self.scheduler = spec
+        if spec is not None:
+            self.happened(
+                SchedulerStarted(image=spec.image, marker=spec.marker, running=1), who, key
+            )
+
+    def set_attached(self, node: str, attached: bool, who: Who, key: str = "") -> None:
+        """Into or out of the front's rotation."""
+        self.nodes[node].attached = attached
+        self.happened(NodeAttached(node=node) if attached else NodeDetached(node=node), who, key)
+
+    def live(self) -> None:
+        """A turn of everybody's life."""
+        for cohort in self.cohorts.values():
+            for worker in cohort.workers:
+                worker.live(self.clock.elapsed_s, self._by_worker)
+        for stranger in self.strangers:
+            stranger.live(self.clock.elapsed_s, self._by_worker)
+
+    def _by_worker(self, request: Request) -> Response | None:
+        return self.front(request, Who.WORKER)
+
+    def up(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        return node is not None and node.up_at_s <= self.clock.elapsed_s
+
+    def front(self, request: Request, who: Who = Who.PERSON) -> Response | None:
+        """Through the load balancer: the first attached node that answers, turn by turn."""
+        names = [name for name, node in self.nodes.items() if node.attached]
+        self._turn += 1
+        for offset in range(len(names)):
+            name = names[(self._turn + offset) % len(names)]
+            if self.up(name):
+                return self.node(name, request, who)
+        return None
+
+    def node(self, name: str, request: Request, who: Who = Who.PERSON) -> Response | None:
+        """To this node itself. None: no answer."""
+        if not self.up(name):
+            return None
+        try:
+            response = self.nodes[name].handle(request)
+        except NoAnswer:
+            return None
+        if self.tell is not None and request.method != "GET" and response.hold_s is None:
+            self._told(name, request, response, who)
+        return response
+
+    def _told(self, name: str, request: Request, response: Response, who: Who) -> None:
+        written = ServerWrite(
+            node=name,
+            method=request.method,
+            path=request.path,
+            namespace=request.headers.get("x-namespace", ""),
+            body=request.body,
+            status=response.status,
+            late=self.late,
+            copy=self.copy,
+        )
+        self.happened(written, who)
+
+    def change(self, change: InfraChange, who: Who, key: str = "") -> JobStatus:
+        """Do it at once, by this hand."""
+        match change:
+            case SetAttached():
+                self.set_attached(change.node, change.attached, who, key)
+            case ReplaceNode():
+                self.start_node(change.node, change.spec, who, key)
+            case SetScheduler():
+                self.set_scheduler(change.spec, who, key)
+            case SetMaintenance():
+                self.maintenance[change.name] = change.spec
+                told = MaintenanceStarted(name=change.name, image=change.spec.image)
+                self.happened(told, who, key)
+            case SetCohort():
+                self.start_cohort(change.cohort, change.spec, who, key)
+            case RunJob():
+                return self._job(change, who, key)
+            case RunCommand():
+                pass
+        return JobStatus(state=JobState.SUCCEEDED, exit_status=0)
+
+    def _job(self, job: RunJob, who: Who, key: str) -> JobStatus:
+        version = self.images[job.image].version
+        succeeds = job.job != self.fail_job
+        if job.job == "bootstrap":
+            if succeeds:
+                with self.store.write() as rows:
+                    ledger.bootstrap(rows, version, self.namespace, to_us(self.clock.now()))
+            ran = BootstrapRun(image=job.image, version=version, succeeded=succeeds)
+            self.happened(ran, who, key)
+        if not succeeds:
+            return JobStatus(state=JobState.FAILED, exit_status=1, detail="migration broke")
+        if job.job == "bootstrap":
+            return JobStatus(state=JobState.SUCCEEDED, exit_status=0)
+        with self.store.read() as rows:
+            shown = json.dumps(ledger.status(rows, version))
+        return JobStatus(state=JobState.SUCCEEDED, exit_status=0, output=shown)
