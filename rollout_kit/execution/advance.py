@@ -69,7 +69,22 @@ def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
         written=state.wrote,
         left_running=tuple(left.cohort.path for left in state.left),
         rollback_left_s=left_s,
+        gap_s=_gap_s(run, op),
     )
+
+
+def _gap_s(run: Executor, op: Operation) -> float | None:
+    """How long its group has stood open: the wall clock rules that, for nobody has to be here."""
+    if op.group is None or run.state.started is None:
+        return None
+    operations = run.state.started.execution_plan.operations
+    members = [one.id for one in operations if one.group and one.group.id == op.group.id]
+    if op.id not in members[1:]:
+        return None
+    before = run.state.operations.get(members[members.index(op.id) - 1])
+    if before is None or before.completed_at is None:
+        return None
+    return max(0.0, (run.shell.clock.now() - before.completed_at).total_seconds())
 
 
 def key_in_use(run: Executor, op: Operation) -> str:

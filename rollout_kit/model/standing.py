@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from rollout_kit.model.events import OperationIntended
@@ -33,5 +34,6 @@ class OperationState:
     reapplied: int = 0
     facts: Facts = field(default_factory=dict)
     wrote: bool = False
+    completed_at: datetime | None = None  # by the wall clock
     reason: str = ""
     hint: str = ""

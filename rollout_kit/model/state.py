@@ -68,6 +68,7 @@ class RolloutState:
     attached: Attached | None = None
     attended_s: float = 0.0
     records: int = 0
+    at: datetime | None = None  # of the last record, by the wall clock
 
     def standing(self, operation_id: str) -> Standing | None:
         found = self.operations.get(operation_id)
@@ -92,7 +93,7 @@ def fold(records: Iterable[Record]) -> RolloutState:
 
 def evolve(state: RolloutState, record: Record) -> RolloutState:
     """The state after one more record."""
-    state = replace(state, attended_s=record.attended_s, records=state.records + 1)
+    state = replace(state, attended_s=record.attended_s, records=state.records + 1, at=record.at)
     if isinstance(record.event, RolloutHeld):
         state = replace(state, held_at=record.at)
         if record.event.kind is HoldKind.REQUEST:
@@ -212,6 +213,7 @@ def _evolve_operation(
             after = replace(
                 _found(state, event.operation),
                 standing=Standing.COMPLETED,
+                completed_at=state.at,
                 facts=event.facts,
                 wrote=event.wrote,
                 reason=event.sentence,

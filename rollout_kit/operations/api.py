@@ -68,6 +68,7 @@ class Context:
     written: frozenset[str] = field(default_factory=frozenset)  # operations that wrote so far
     left_running: tuple[str, ...] = ()  # CohortRef.path of what the rollback left
     rollback_left_s: float | None = None  # until the rollback's deadline; None: none runs
+    gap_s: float | None = None  # wall-clock seconds since the one before it in its group was done
 
 
 class OperationKind(Protocol):

@@ -127,7 +127,7 @@ class StartScheduler:
             return waiting
         if not goal_reached(op, seen.observation) and not _is_there(args, seen.observation):
             return Waiting(retry_after_s=pace(ctx), progress="the driver does not record it yet")
-        gap_s = ctx.now_s - ctx.since_s
+        gap_s = ctx.now_s - ctx.since_s if ctx.gap_s is None else ctx.gap_s
         count = numbers(seen.situation).processes
         if count is not None and count > 1:
             return two_schedulers(count)
@@ -165,6 +165,6 @@ def _is_there(args: StartSchedulerArguments, observation: Observation) -> bool:
 
 
 def _gap(gap_s: float, at_most_s: float) -> str:
-    """Since the start was sent, which directly follows the proof that the old one is gone."""
+    """Since the old one was proved gone; in an undo since this start was sent, which follows it."""
     text = f"gap {span(gap_s)} of at most {span(at_most_s)}"
     return text if gap_s <= at_most_s else f"{text}: longer than the plan allows"
