@@ -82,6 +82,12 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    choice: RolloutChoice
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Abort:
     choice: RolloutChoice
     because: str
@@ -142,6 +148,7 @@ Arguments: TypeAlias = (
     | Apply
     | Resume
     | Rollback
+    | Hold
     | Abort
     | Approve
     | Status
@@ -173,7 +180,7 @@ def read(given: Namespace) -> Arguments:
                 wait=given.wait,
                 output=Output(given.output),
             )
-        case "resume" | "rollback" | "abort" | "approve" | "status" | "journal":
+        case "resume" | "rollback" | "hold" | "abort" | "approve" | "status" | "journal":
             return _of_rollout(given)
         case "unlock":
             return Unlock(
@@ -203,6 +210,8 @@ def _of_rollout(given: Namespace) -> Arguments:
             )
         case "rollback":
             return Rollback(choice=choice, freeze=given.freeze, output=Output(given.output))
+        case "hold":
+            return Hold(choice=choice, because=given.because)
         case "abort":
             return Abort(choice=choice, because=given.because, output=Output(given.output))
         case "approve":

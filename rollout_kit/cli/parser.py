@@ -68,6 +68,10 @@ def _add_rollout_commands(commands: Commands) -> None:
     options.flag(rollback, "--freeze", "stop the new build at once: it does harm")
     options.output(rollback)
 
+    hold = options.command(commands, "hold", "ask a running rollout to stop where it may")
+    options.choice(hold)
+    options.because(hold)
+
     abort = options.command(commands, "abort", "stop a rollout and leave the fleet as it is")
     options.choice(abort)
     options.because(abort)

@@ -111,6 +111,34 @@ def test_a_running_rollout_can_be_watched_and_stopped_from_another_terminal(
     assert not list(machine.folder.parent.rglob("first.txt"))
 
 
+def test_a_running_rollout_holds_when_somebody_asks_and_goes_on_when_resumed(
+    machine: Machine,
+) -> None:
+    steps = (touch("first", "first.txt"), pause("wait", "4s"), touch("last", "last.txt"))
+    (machine.folder / "plan.yaml").write_text(plan(*steps))
+    apply = machine.start("apply", "plan.yaml", *HERE)
+    machine.await_event("OperationAwaited", "wait/bake")
+
+    asked = machine.run("hold", *HERE, "--because", "the pager rang")
+    assert asked.code == 0, asked.both
+    assert asked.out.startswith(f"asked ada (process {apply.process.pid} on ")
+    held = apply.end(20)
+    assert held.code == 12, held.both
+    assert "Held: ada: the pager rang" in held.out
+    rollout = machine.events()[0]["rollout"]
+    assert held.last_line == f"next: rollout-kit resume {rollout} {' '.join(HERE)}"
+    assert not list(machine.folder.parent.rglob("last.txt"))
+
+    again = machine.run("hold", *HERE)
+    assert (again.code, again.out.splitlines()[0]) == (
+        0,
+        f"nobody runs {rollout}: it stands still already",
+    )
+    done = machine.run("resume", *HERE)
+    assert done.code == 0, done.both
+    assert machine.run("hold", *HERE).code == 5
+
+
 def test_a_killed_rollout_is_aborted_and_another_plan_may_begin_at_once(machine: Machine) -> None:
     (machine.folder / "plan.yaml").write_text(
         plan(touch("first", "first.txt"), pause("wait", "60s"))

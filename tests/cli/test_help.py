@@ -18,6 +18,7 @@ COMMANDS = [
     "apply",
     "resume",
     "rollback",
+    "hold",
     "abort",
     "approve",
     "status",
@@ -82,7 +83,7 @@ def test_help_loads_nothing_that_costs() -> None:
         (
             ["aply"],
             'error: rollout-kit: "aply" is none of validate, preview, apply, resume, rollback, '
-            "abort, approve, status, journal, unlock, sandbox, schema, demo\n"
+            "hold, abort, approve, status, journal, unlock, sandbox, schema, demo\n"
             'hint: did you mean "apply"?\n',
         ),
         (
