@@ -6,7 +6,7 @@ from rollout_kit.operations.api import Context
 
 PATIENT_S = 1.0
 EAGER_S, PART = 0.05, 10.0
-PROMPT_S, PROMPT_PART = 0.01, 40.0
+PROMPT_S, PROMPT_PART = 0.005, 40.0
 
 
 def pace(ctx: Context) -> float:

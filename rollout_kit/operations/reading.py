@@ -29,6 +29,7 @@ SCHEDULES = "schedules"
 """Key in `unread` for the figures of schedules."""
 NO_ADMIN = "operator metrics need an admin token"
 NOT_READY = "it is not ready yet"
+MOVING = "the driver is at work on it"
 PROTOCOLS = ("control_plane", "worker_protocol", "accepts_lower_minors")
 
 
@@ -43,20 +44,29 @@ def merged(looks: Iterable[Seen], now_s: float) -> Seen:
 
 
 def read_node(
-    name: str, readers: Readers, now_s: float, *, metrics: bool = False, unready: bool = True
+    name: str,
+    readers: Readers,
+    now_s: float,
+    *,
+    metrics: bool = False,
+    unready: bool = True,
+    moving: bool = False,
 ) -> Seen:
     """One API node: the driver's spec and membership, and what the node itself answers.
 
     `metrics` asks the node for its marker too (admin; takes long on a busy server). A node that does
     not answer its readiness probe is asked nothing else; nor is, without `unready`, one not ready yet.
+    While the driver is `moving` it nothing is asked: what answered would be the one about to go.
     """
     infra = readers.infra
     spec = ask_driver(readers, Answers.SPEC, lambda: infra.node_spec(name))
     attached = ask_driver(readers, Answers.MEMBERSHIP, lambda: infra.attached(name))
     connections = ask_driver(readers, Answers.CONNECTIONS, lambda: infra.connections(name))
     processes = ask_driver(readers, Answers.PROCESSES, lambda: infra.node_processes(name))
-    readiness = ask(lambda: readers.engine.readiness(name))
-    silent = isinstance(readiness, Missing) and readiness.why is Absent.NO_ANSWER
+    readiness: Readiness | Missing = Missing(why=Absent.PENDING, reason=MOVING)
+    if not moving:
+        readiness = ask(lambda: readers.engine.readiness(name))
+    silent = isinstance(readiness, Missing) and (moving or readiness.why is Absent.NO_ANSWER)
     info: ClusterInfo | Missing
     if isinstance(readiness, Missing) and silent:
         info = readiness

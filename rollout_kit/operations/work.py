@@ -34,6 +34,12 @@ def work_lost(op: Operation, situation: Situation) -> bool:
     return job is not None and job.state == JobState.LOST
 
 
+def under_way(op: Operation, situation: Situation) -> bool:
+    """Whether the driver is at it."""
+    job = situation.jobs.get(op.id)
+    return job is not None and job.state in (JobState.QUEUED, JobState.RUNNING)
+
+
 def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | Failed | None:
     """Why the driver has not finished what it was asked; None: it has, or was asked nothing."""
     unread = situation.unread.get(_unread(op))

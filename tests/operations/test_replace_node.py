@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.observation import Absent
 from rollout_kit.model.operation import ChangeKind, Done, Failed, Irreversible, Operation, Waiting
 from rollout_kit.operations.node_acts import ReplaceNodeArguments
 from rollout_kit.operations.rotation import Rotation
@@ -208,3 +209,19 @@ def test_without_a_spec_it_waits_and_could_not_be_undone() -> None:
 
 def test_specs_survive_the_way_through_a_fact() -> None:
     assert parse(canonical(replace(BEFORE, version="0.2.9"))) == BEFORE
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
+def test_a_node_that_the_driver_is_at_work_on_is_not_asked_what_it_is(state: JobState) -> None:
+    world = detached()
+    run = Run(fleet=world, op=swap())
+    run.apply()
+    world.jobs[Run.KEY] = JobStatus(state=state)
+    world.asked.clear()
+    seen = run.look()
+    assert not [asked for asked in world.asked if "api-1" in asked]
+    assert seen.facts["node/api-1/version"] is Absent.PENDING
+    assert seen.situation.node("api-1").answers is None  # neither there nor gone
+    assert isinstance(run.verify(), Waiting)
+    world.jobs[Run.KEY] = JobStatus(state=JobState.SUCCEEDED)
+    assert run.look().facts["node/api-1/version"] == "0.2.10"

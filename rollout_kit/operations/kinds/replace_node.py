@@ -37,7 +37,7 @@ from rollout_kit.operations.rotation import may_restart, unruled, why_not_ready
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
 from rollout_kit.operations.specs import parse, runs_something, same, spec_facts
 from rollout_kit.operations.supporters import may_carry, read_supporters
-from rollout_kit.operations.work import read_work, unfinished, work_lost
+from rollout_kit.operations.work import read_work, under_way, unfinished, work_lost
 from rollout_kit.ports.infra import ProcessSpec, ReplaceNode
 
 
@@ -48,7 +48,8 @@ class ReplaceNodeKind:
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
         args = _arguments(op)
-        looks = [read_node(args.node, readers, now_s)]
+        work = read_work(op, readers)
+        looks = [read_node(args.node, readers, now_s, moving=under_way(op, work))]
         if unruled(args.node, looks[0].situation):
             looks.append(read_others(args.rotation.others, readers, now_s))
         now = parse(looks[0].observation.node(args.node, "spec_json"))
@@ -57,7 +58,7 @@ class ReplaceNodeKind:
         if args.revision is not None:
             looks.append(read_bootstrap(readers, args.revision, now_s))
         seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
