@@ -1,19 +1,25 @@
 """A record as one line of JSON, and back.
 
-The line is the record's canonical form: encoding what was decoded from it yields the same bytes, and
-each record carries the SHA-256 of the line before it. Text is escaped to ASCII, so that no name out
-of the wild (a lone surrogate, a line separator) can break a line or fail to be written.
+The line is the record's canonical form: encoding what was decoded from it yields the same bytes. Each
+carries the SHA-256 of the line before it and ends with a checksum of itself, which tells of the last
+line what the next one's hash tells of all others. Text is escaped to ASCII, so that no name out of the
+wild (a lone surrogate, a line separator) can break a line or fail to be written.
+
+Versions: 1 has no checksum. A field may be added without a new version where a reader that ignores it
+still does what is right; whatever else changes raises `VERSION`, and an older program refuses it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 
 from rollout_kit.model.codec import TAG, CodecError, from_json, to_json
 from rollout_kit.model.events import Record
 
-VERSION = 1
+VERSION = 2
+UNSEALED = 1
 FIRST = "0" * 64
 """What the first record carries as the hash of its predecessor."""
 
@@ -30,7 +36,7 @@ def encode(record: Record) -> bytes:
         text = json.dumps({"version": VERSION, **fields}, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise CodecError(f"record {record.sequence} cannot be written as JSON: {error}") from error
-    line = text.encode("ascii")
+    line = seal(text.encode("ascii"))
     if decode(line) != record:
         raise CodecError(
             f"record {record.sequence} ({type(record.event).__name__}) would not be read back as it is"
@@ -38,11 +44,17 @@ def encode(record: Record) -> bytes:
     return line
 
 
+def seal(body: bytes) -> bytes:
+    """A JSON object's text with its own CRC-32 as the last member."""
+    content = body.removesuffix(b"}")
+    return content + b',"sum":"%08x"}' % zlib.crc32(content)
+
+
 def decode(line: bytes) -> Record:
     """The record of a line.
 
     Raises:
-        CodecError: it is no record, or one of a version that this program does not know.
+        CodecError: it is no record, not what was written, or of a version that is not known here.
     """
     try:
         data = json.loads(line)
@@ -51,16 +63,26 @@ def decode(line: bytes) -> Record:
     if not isinstance(data, dict):
         raise CodecError("not a JSON object")
     version = data.get("version")
-    if version != VERSION:
+    if type(version) is not int or not UNSEALED <= version <= VERSION:
         raise CodecError(
-            f"record version {version!r}, this program reads {VERSION}: use a newer rollout-kit"
+            f"record version {version!r}, this program reads up to {VERSION}: "
+            "use a newer rollout-kit"
         )
     try:
-        return from_json(Record, data)
+        record = from_json(Record, data)
     except CodecError:
         raise
     except (TypeError, ValueError) as error:  # a value that its class refuses
         raise CodecError(str(error)) from error
+    if version != UNSEALED:
+        _demand_whole(line)
+    return record
+
+
+def _demand_whole(line: bytes) -> None:
+    content, _, _ = line.rpartition(b',"sum":"')
+    if seal(content + b"}") != line:
+        raise CodecError("its checksum does not fit: it is not what was written there")
 
 
 def digest(line: bytes) -> str:

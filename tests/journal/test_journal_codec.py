@@ -99,7 +99,7 @@ def record_of(event: Event) -> Record:
 
 
 def test_a_line_begins_with_the_version_of_its_form() -> None:
-    assert codec.encode(record_of(started())).startswith(b'{"version":1,"sequence":0,')
+    assert codec.encode(record_of(started())).startswith(b'{"version":2,"sequence":0,')
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -120,7 +120,8 @@ def test_a_value_that_would_come_back_as_another_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "record version 2, this program reads 1: use a newer rollout-kit"),
+        ({"version": 3}, "record version 3, this program reads up to 2: use a newer rollout-kit"),
+        ({"version": True}, "record version True"),
         ({"version": None}, "record version None"),
         ({"sequence": "0"}, r"\$.sequence: expected int"),
         ({"at": "yesterday"}, "Invalid isoformat"),
@@ -142,7 +143,34 @@ def test_what_is_no_record_is_refused(line: bytes) -> None:
 
 def test_what_a_newer_program_added_is_ignored() -> None:
     data = json.loads(codec.encode(record_of(completed())))
+    del data["sum"]
     data["event"]["colour"] = "blue"
     data["weather"] = "fine"
 
+    assert codec.decode(codec.seal(json.dumps(data).encode())) == record_of(completed())
+
+
+def test_a_line_of_version_1_has_no_checksum() -> None:
+    data = json.loads(codec.encode(record_of(completed()))) | {"version": 1}
+    del data["sum"]
+
     assert codec.decode(json.dumps(data).encode()) == record_of(completed())
+
+
+def test_a_line_without_its_checksum_is_refused() -> None:
+    data = json.loads(codec.encode(record_of(completed())))
+    del data["sum"]
+
+    with pytest.raises(CodecError, match="its checksum does not fit"):
+        codec.decode(json.dumps(data).encode())
+
+
+@given(RECORDS, st.data())
+def test_a_line_with_one_bit_flipped_is_refused(record: Record, drawn: st.DataObject) -> None:
+    line = codec.encode(record)
+    bit = drawn.draw(st.integers(0, len(line) * 8 - 1))
+    flipped = bytearray(line)
+    flipped[bit // 8] ^= 1 << bit % 8
+
+    with pytest.raises(CodecError):
+        codec.decode(bytes(flipped))
