@@ -188,12 +188,16 @@ def sandbox_machine(folder: Path, **options: Any) -> Iterator[tuple[Machine, San
 
 
 def ours(folder: Path) -> list[str]:
-    """Processes of commands that work in this folder: what is not the sandbox's own."""
+    """Processes of commands that work in this folder: what is not the sandbox's own.
+
+    The driver's supervisors are: they stay beside what they started, to tell how it ended.
+    """
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cwd").readlink() == folder:
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+            words = (process / "cmdline").read_text().replace("\0", " ")
+            if (process / "cwd").readlink() == folder and "process.supervisor" not in words:
+                found.append(words)
         except OSError:  # it has ended, or is not ours to look at
             continue
     return found

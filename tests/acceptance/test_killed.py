@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from rollout_kit.sandbox import fleet
-from rollout_kit.sandbox.layout import NODES, QUEUES, SandboxInfo
+from rollout_kit.sandbox.layout import NODES, QUEUES, Generation, SandboxInfo
 from tests.acceptance.machine import (
     PACE,
     PLANS,
@@ -24,7 +25,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 HERE = ("--state", STATE)
 
-MOMENTS = (
+Moments = tuple[tuple[str, str], ...]
+MOMENTS: Moments = (
     ("OperationIntended", "schema/run"),  # the job runs on without us
     ("OperationIntended", "api/api-1/replace"),  # a node is out
     ("OperationCompleted", "api/api-2/ready"),  # replaced, and not yet back in
@@ -32,10 +34,24 @@ MOMENTS = (
     ("OperationAwaited", "canary/share-2/bake"),  # in the canary, all starts on the new build
     ("OperationIntended", "drain/orders/stop"),  # workers are being stopped
 )
-BACK = (
+BACK: Moments = (
     ("OperationIntended", "undo/canary/share-2/.*"),  # the old build is about to get its starts
     ("OperationIntended", "undo/scheduler/start/1"),  # the new scheduler is about to stop
     ("OperationIntended", "undo/api/api-2/replace/1"),  # a node is out, on its way back
+)
+
+WALK: Moments = (  # 0.2.x gives a build its starts by a walk over the nodes
+    ("OperationIntended", "schema/run"),
+    ("OperationIntended", "canary/smoke-1/api-1/replace"),  # a node is out, to come back marked
+    ("OperationCompleted", "canary/smoke-1/api-1/ready"),  # marked, and not yet back in
+    ("OperationIntended", "canary/share-2/api-3/replace"),  # two nodes pin to the new build
+    ("OperationCompleted", "canary/share-2/scheduler/stop"),  # its marker follows; nobody fires
+    ("OperationIntended", "drain/orders/stop"),  # here the stop is the drain
+)
+WALK_BACK: Moments = (
+    ("OperationIntended", "undo/canary/share-2/scheduler/start/1"),
+    ("OperationIntended", "undo/canary/share-2/api-2/replace/1"),  # a node out, to pin as before
+    ("OperationIntended", "undo/api/api-1/replace/1"),
 )
 
 
@@ -79,13 +95,44 @@ def selected(info: SandboxInfo) -> dict[str, object]:
     return found
 
 
+def markers(info: SandboxInfo) -> dict[str, object]:
+    """The build that each node and the scheduler pin new runs to."""
+    driver = fleet.driver_of(info)
+    found: dict[str, object] = {name: driver.node_spec(name).marker for name in NODES}
+    scheduler = driver.scheduler_spec()
+    assert scheduler is not None
+    return {**found, "scheduler": scheduler.marker}
+
+
 def test_killed_at_many_moments_forward_and_back(place: tuple[Machine, SandboxInfo]) -> None:
     machine, info = place
+    is_killed_forward_and_back(machine, info, MOMENTS, BACK, gives_starts=selected)
+
+
+@pytest.mark.crash
+def test_killed_at_many_moments_of_a_marker_walk_forward_and_back(tmp_path: Path) -> None:
+    options = {"generation": Generation.V0_2, "workers": 1, "rate_hz": 4}
+    with sandbox_machine(tmp_path, **options) as (machine, info):
+        try:
+            is_killed_forward_and_back(machine, info, WALK, WALK_BACK, gives_starts=markers)
+        finally:
+            machine.leave()
+
+
+def is_killed_forward_and_back(
+    machine: Machine,
+    info: SandboxInfo,
+    moments: Moments,
+    moments_back: Moments,
+    *,
+    gives_starts: Callable[[SandboxInfo], dict[str, object]],
+) -> None:
+    """`gives_starts`: the build that gets new starts, of each queue or node."""
     plan = (str(PLANS / "rolling-upgrade.yaml"), *assignments({**info.variables, **PACE}))
     apply = ("apply", *plan, *HERE)
-    before = (versions(info), builds(info), selected(info))
+    before = (versions(info), builds(info), gives_starts(info))
 
-    for kind, operation in MOMENTS:
+    for kind, operation in moments:
         running = machine.start(*apply)
         machine.await_event(kind, operation)
         running.kill()
@@ -97,7 +144,7 @@ def test_killed_at_many_moments_forward_and_back(place: tuple[Machine, SandboxIn
     new = info.versions
     assert versions(info) == dict.fromkeys(NODES, new.server_to)
     assert builds(info) == {queue: {new.worker_to} for queue in QUEUES}
-    assert selected(info) == dict.fromkeys(QUEUES, new.worker_to)
+    assert set(gives_starts(info).values()) == {new.worker_to}
     assert len(list((machine.folder / STATE / "sandbox").glob("*.jsonl"))) == 1
     assert ours(machine.folder) == []
     assert fleet.account(info).lost == ()
@@ -107,18 +154,18 @@ def test_killed_at_many_moments_forward_and_back(place: tuple[Machine, SandboxIn
 
     rollout = machine.events()[0]["rollout"]
     back: tuple[str, ...] = ("rollback", rollout, *HERE)
-    for kind, operation in BACK:
+    for kind, operation in moments_back:
         running = machine.start(*back)
         machine.await_event(kind, operation)
         running.kill()
-        back = ("apply", *plan, *HERE) if kind == BACK[0] else ("resume", *HERE)
+        back = ("apply", *plan, *HERE) if operation == moments_back[0][1] else ("resume", *HERE)
     ended = machine.run(*back, "--output", "json")
 
     assert ended.code == 10, ended.both[-3000:]
     result = json.loads(ended.last_line)["result"]
     assert result["ending"] == "rolled-back"
     assert result["residue"] == []
-    assert (versions(info), builds(info), selected(info)) == before
+    assert (versions(info), builds(info), gives_starts(info)) == before
     assert machine.journal_is_whole()
     assert ours(machine.folder) == []
     account = fleet.settle(info, 30)

@@ -137,6 +137,17 @@ def test_the_new_one_starts_once_the_old_one_is_gone() -> None:
     assert run.verify(2.0) == Done(sentence="the scheduler runs; gap 2s of at most 30s")
 
 
+def test_a_lost_start_that_changes_the_marker_alone_is_sent_again() -> None:
+    """Nothing runs, and what is recorded has the new marker: the goal only looks reached."""
+    marked = replace(BEFORE, marker="new")
+    goal = {"scheduler/marker": "new", "scheduler/running": True}
+    start = StartSchedulerArguments(spec=marked, gap_at_most_s=30)
+    world = world_with(replace(marked, image=""), alive=0)
+    world.jobs[Run.KEY] = JobStatus(state=JobState.LOST)
+    run = Run(fleet=world, op=operation("start_scheduler", start, goal=goal))
+    assert run.preview().kind is ChangeKind.UPDATE
+
+
 @pytest.mark.parametrize("undoing", [False, True])
 @pytest.mark.parametrize(
     ("spec", "alive", "progress"),

@@ -62,7 +62,8 @@ class StartScheduler:
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
-        if goal_reached(op, observation):
+        lost = work_lost(op, situation)
+        if goal_reached(op, observation) and not lost:
             return nothing_to_do("the scheduler is there already")
         if args.spec is None:
             return Change(
@@ -70,7 +71,7 @@ class StartScheduler:
                 sentence="start the scheduler",
                 not_judged=("what the scheduler runs now",),
             )
-        if _is_there(args, observation) and not work_lost(op, situation):
+        if _is_there(args, observation) and not lost:
             return nothing_to_do(f"the scheduler is to run {args.spec.image}")
         marker = f", marker {args.spec.marker}" if args.spec.marker else ""
         return Change(
