@@ -7,9 +7,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
-from rollout_kit.reporters.text import Printer, Style, one_line, wants_colour, wants_live_view
+from rollout_kit.reporters.text import (
+    Printer,
+    Stream,
+    Style,
+    one_line,
+    wants_colour,
+    wants_live_view,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +24,7 @@ class Console:
 
     out: Printer
     err: Printer
-    err_stream: TextIO
+    err_stream: Stream
     environment: Mapping[str, str]
     folder: Path
     colour: bool

@@ -55,6 +55,8 @@ class HumanReporter:
         now_s = self._monotonic_s()
         if now_s - self._spoke_s < SIGN_OF_LIFE_S or progress.operation.startswith("guard/"):
             return
+        if self._printer.behind:
+            return
         self._spoke_s = now_s
         text = one_line(progress.text) or "waiting"
         waited = span(float(int(progress.waited_s)))

@@ -11,6 +11,12 @@ from rollout_kit.reporters.json_document import SCHEMA_VERSION
 from rollout_kit.reporters.text import Printer
 
 
+def left_out(lines: int) -> str:
+    """The line that stands for lines which nobody took; `record.sequence` has a gap there, too."""
+    head = {"schema_version": SCHEMA_VERSION, "type": "left-out"}
+    return json.dumps({**head, "lines": lines}, separators=(",", ":"))
+
+
 class JsonLinesReporter:
     """Implements `ports.reporter.Reporter`. Records are as journaled; progress is not journaled."""
 
@@ -21,7 +27,8 @@ class JsonLinesReporter:
         self._write("record", {"record": to_json(record)})
 
     def progress(self, progress: Progress) -> None:
-        self._write("progress", {"progress": to_json(progress)})
+        if not self._printer.behind:
+            self._write("progress", {"progress": to_json(progress)})
 
     def result(self, result: Mapping[str, object]) -> None:
         """The last line: how it ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
+from typing import IO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +16,7 @@ from rollout_kit.model.events import Progress, Record
 from rollout_kit.model.state import RolloutState, evolve
 from rollout_kit.reporters import board
 from rollout_kit.reporters.human import HumanReporter
-from rollout_kit.reporters.text import Printer, Style, one_line, plain
+from rollout_kit.reporters.text import Printer, Stream, Style, one_line, plain
 
 RICH = {
     Style.NONE: "",
@@ -31,15 +31,19 @@ RICH = {
 class LiveReporter:
     """Implements `ports.reporter.Reporter`. A context manager: leaving it gives the terminal back."""
 
-    def __init__(self, stream: TextIO, monotonic_s: Callable[[], float], *, colour: bool) -> None:
+    def __init__(self, stream: Stream, monotonic_s: Callable[[], float], *, colour: bool) -> None:
         self._console = Console(
-            file=stream, no_color=not colour, highlight=False, markup=False, soft_wrap=True
+            file=cast("IO[str]", stream),
+            no_color=not colour,
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
         self._monotonic_s = monotonic_s
         self._lines = HumanReporter(_Above(stream, self._console, colour=colour), monotonic_s)
         self._state = RolloutState()
         self._progress: dict[str, tuple[Progress, float]] = {}
-        self._live = Live(
+        self._live = _Patient(
             console=self._console, get_renderable=self.render, refresh_per_second=4, transient=True
         )  # it draws at once: all else stands by now
 
@@ -93,10 +97,18 @@ class LiveReporter:
         return lines
 
 
+class _Patient(Live):
+    """Draws nothing for a terminal that has been stopped: it would all come at once later."""
+
+    def refresh(self) -> None:
+        if not getattr(self.console.file, "behind", False):
+            super().refresh()
+
+
 class _Above(Printer):
     """Prints above the board: rich keeps the two apart."""
 
-    def __init__(self, stream: TextIO, console: Console, *, colour: bool) -> None:
+    def __init__(self, stream: Stream, console: Console, *, colour: bool) -> None:
         super().__init__(stream, colour=colour)
         self._console = console
 

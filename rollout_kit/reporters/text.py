@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import TextIO
+from typing import Protocol
 
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -40,18 +40,38 @@ def one_line(text: str, at_most: int = 400) -> str:
     return line if len(line) <= at_most else f"{line[: at_most - 1]}…"
 
 
+class Stream(Protocol):
+    """What is printed to: a stream of this process, or an `Outlet` before one."""
+
+    @property
+    def encoding(self) -> str: ...
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
+
+    def fileno(self) -> int: ...
+
+
 class Printer:
     """Writes lines to one stream. A closed or full stream ends output, never the rollout."""
 
-    def __init__(self, stream: TextIO, *, colour: bool = False) -> None:
-        self._stream = stream
-        self._colour = colour
+    def __init__(self, stream: Stream, *, colour: bool = False) -> None:
+        self.stream = stream
+        self.colour = colour
         self.closed = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether its reader has not kept up: what is of the moment only may be left out."""
+        return getattr(self.stream, "behind", False)
 
     def paint(self, text: str, style: Style) -> str:
         """Untrusted text in a style."""
         harmless = plain(text)
-        if not self._colour or style is Style.NONE:
+        if not self.colour or style is Style.NONE:
             return harmless
         return f"\x1b[{style.value}m{harmless}\x1b[0m"
 
@@ -63,15 +83,15 @@ class Printer:
         """Print what is already harmless."""
         if self.closed:
             return
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
         try:
-            self._stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-            self._stream.flush()
+            self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+            self.stream.flush()
         except (OSError, ValueError):  # a closed pipe, a full disk, a closed file
             self.closed = True
 
 
-def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+def wants_colour(stream: Stream, environment: Mapping[str, str]) -> bool:
     """`NO_COLOR` and `TERM=dumb` say no, `FORCE_COLOR` says yes, else a terminal does."""
     if environment.get("NO_COLOR"):
         return False
@@ -80,13 +100,13 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return environment.get("TERM") != "dumb" and _is_terminal(stream)
 
 
-def wants_live_view(stream: TextIO, environment: Mapping[str, str]) -> bool:
+def wants_live_view(stream: Stream, environment: Mapping[str, str]) -> bool:
     """A view that redraws itself: only on a terminal that can, and not in CI."""
     dumb = environment.get("TERM", "dumb") == "dumb"
     return _is_terminal(stream) and not dumb and not environment.get("CI")
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def _is_terminal(stream: Stream) -> bool:
     try:
         return stream.isatty()
     except ValueError:  # closed

@@ -236,6 +236,52 @@ sys.exit(carry_out(Run(command="apply", output=Output.HUMAN), for_process(), act
 """
 
 
+TALKING = """
+import sys
+from pathlib import Path
+from rollout_kit.cli.arguments import Output
+from rollout_kit.cli.console import for_process
+from rollout_kit.cli.running import Run, carry_out
+from rollout_kit.wiring.result import Ending, Result
+
+def act(around):
+    for number in range(400):
+        around.warn(f"{number} " + "x" * 900)
+    Path(sys.argv[1]).write_text("every effect is done")
+    while not around.clock.interrupted():
+        around.clock.sleep(60)
+    return Result(ending=Ending.INTERRUPTED, sentence="interrupted", rollout="orders-1")
+
+sys.exit(carry_out(Run(command="apply", output=Output.HUMAN), for_process(), act))
+"""
+
+
+@pytest.mark.processes
+def test_who_stops_reading_stops_neither_the_rollout_nor_its_end(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    read, write = os.pipe()  # a pipe for both streams, and nobody at its other end
+    child = subprocess.Popen(
+        [sys.executable, "-c", TALKING, str(done)],
+        stdout=write,
+        stderr=write,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        deadline_s = time.monotonic() + 20
+        while not done.exists() and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        assert done.exists(), "400 lines into a pipe of 64 KiB held the rollout up"
+        began_s = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 16
+        assert time.monotonic() - began_s < 6.0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(read)
+        os.close(write)
+
+
 @pytest.mark.processes
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_with_the_resume_command_at_once(name: str) -> None:
