@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from rollout_kit.document.diagnostics import did_you_mean
 from rollout_kit.document.plan import PlanDocument
-from rollout_kit.planning import fleet_shape, order, routing, work
+from rollout_kit.planning import fleet_shape, order, pin_reach, routing, work
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft
 
 Precondition = Callable[[Draft], Iterator[Problem]]
 
 # The names under `target.accept`: what an author may take upon himself, with a reason.
-ACCEPTABLE = ("outage", *fleet_shape.ACCEPTABLE)
+ACCEPTABLE = ("outage", *fleet_shape.ACCEPTABLE, pin_reach.UNMEASURED)
 
 # A wrong name is wrong also where nothing is left to do.
 ALWAYS: tuple[Precondition, ...] = (routing.known_cohorts,)

@@ -8,7 +8,9 @@ import pytest
 
 from rollout_kit.model import codec
 from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.observation import Absent, cohort_fact
 from rollout_kit.model.operation import ChangeKind
+from rollout_kit.model.situation import CohortNumbers, Situation
 from rollout_kit.operations.cohort_acts import (
     AwaitCohortArguments,
     DeployCohortArguments,
@@ -19,7 +21,7 @@ from rollout_kit.operations.kinds.smoke_runs import SmokeRunsArguments
 from rollout_kit.operations.node_acts import ReplaceNodeArguments
 from rollout_kit.planning.draft import Stage, staged
 from rollout_kit.planning.listing import problems
-from rollout_kit.planning.planner import Planning
+from rollout_kit.planning.planner import Planning, plan
 from tests.planning.fleets import Fleet, Workers, critical, document, newer, older
 
 MAIL = "mail"
@@ -154,6 +156,57 @@ def test_a_queue_with_workers_that_nobody_serves_is_refused_and_named() -> None:
     assert problem.summary == "Nobody would serve the new build on another queue"
     assert "mail in namespace orders" in problem.detail
     assert "build-2" in problem.hint
+
+
+def unmeasured(fleet: Fleet, build: str = "build-1") -> Planning:
+    """The canary, where `mail` has stale workers of this build that no driver counts."""
+    cohort = mail(build)
+    fleet = fleet.having({cohort: Workers()})
+    stale = CohortNumbers(active=0, draining=0, stale=2, total=2)
+    observation = fleet.observation.with_facts({cohort_fact(cohort, "replicas"): None})
+    situation = fleet.situation.merged(Situation(cohorts={cohort.path: stale}))
+    plan_document = document(steps=SCHEMA + canary("{share: 100%}"))
+    return plan(plan_document, observation, situation, fleet.capabilities)
+
+
+UNTOLD = "Whether the new build is served on another queue cannot be told"
+
+
+@pytest.mark.parametrize("fleet", [newer(), older()], ids=["2.x", "0.2"])
+@pytest.mark.parametrize("build", ["build-1", "build-2"])
+def test_rule_14_workers_that_nobody_measured_are_not_none(fleet: Fleet, build: str) -> None:
+    (problem,) = (p for p in unmeasured(fleet, build).problems if p.rule == 14)
+    assert problem.summary == UNTOLD
+    assert "mail in namespace orders has was not measured" in problem.detail
+    assert problem.accept == "unmeasured-queues"
+
+
+def test_a_queue_without_any_worker_is_passed_by() -> None:
+    fleet = newer().having({mail("build-1"): Workers(replicas=0)})
+    assert problems(fleet.planned(document(steps=canary("{share: 100%}"))).problems) == ""
+
+
+def test_workers_that_only_an_absent_driver_could_count_are_judged_at_apply() -> None:
+    cohort = mail("build-1")
+    fleet = newer().having({cohort: Workers()})
+    stale = CohortNumbers(active=0, draining=0, stale=2, total=2)
+    found = plan(
+        document(steps=canary("{share: 100%}")),
+        fleet.observation.with_facts({cohort_fact(cohort, "replicas"): Absent.NOT_READ}),
+        fleet.situation.merged(Situation(cohorts={cohort.path: stale})),
+        fleet.capabilities,
+    )
+    assert UNTOLD not in summaries(found)
+    assert "whether build-2 is served on mail: not read, judged at apply" in found.notes["canary"]
+
+
+def test_rule_14_queues_that_could_not_be_listed_are_not_none() -> None:
+    blind = replace(newer(), unread={"queues/orders": "HTTP 500"})
+    (problem,) = blind.planned(document(steps=canary("{share: 100%}"))).problems
+    assert problem.summary == "Queues of a namespace cannot be listed"
+    assert "orders: HTTP 500" in problem.detail
+    other = replace(newer(), unread={"queues/billing": "HTTP 500"})
+    assert other.planned(document(steps=canary("{share: 100%}"))).problems == ()
 
 
 def test_an_independent_queue_is_left_out_by_a_selector() -> None:
