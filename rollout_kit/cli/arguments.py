@@ -54,6 +54,7 @@ class Preview:
     plan: PlanChoice
     policies: tuple[str, ...]
     exit_code: bool
+    save: str | None
     output: Output
 
 
@@ -61,6 +62,7 @@ class Preview:
 class Apply:
     plan: PlanChoice
     policies: tuple[str, ...]
+    preview: str | None
     state: str | None
     wait: bool
     output: Output
@@ -170,12 +172,14 @@ def read(given: Namespace) -> Arguments:
                 plan=_plan(given),
                 policies=tuple(given.policy),
                 exit_code=given.exit_code,
+                save=given.save,
                 output=Output(given.output),
             )
         case "apply":
             return Apply(
                 plan=_plan(given),
                 policies=tuple(given.policy),
+                preview=given.preview,
                 state=given.state,
                 wait=given.wait,
                 output=Output(given.output),

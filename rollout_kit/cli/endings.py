@@ -68,6 +68,8 @@ def print_result(result: Result, state_folder: str, printer: Printer) -> None:
         compared = before_and_now(result.state)
         if compared:
             print_before_and_now(compared, printer)
+    for moved in result.moved:
+        printer.line(f"  {one_line(moved.sentence, 1000)}", Style.CHANGE)
     for left in result.residue:
         printer.line(f"left running: {one_line(left, 1000)}", Style.CHANGE)
     for kept in result.kept:
@@ -105,6 +107,7 @@ def result_body(result: Result, state_folder: str) -> dict[str, object]:
         "kept": list(result.kept),
         "hold": result.hold.value if result.hold else None,
         "operation": result.operation,
+        "moved": [{"what": one.what, "was": one.was, "now": one.now} for one in result.moved],
         "verification": [
             {"row": row.name, "verdict": row.verdict, "sentence": row.sentence} for row in rows
         ],

@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     RESIDUE = 11, "rolled back incompletely or with residue; what is left is listed", True
     PAUSED = 12, "paused: an approval, a hold, or nothing could be measured", True
     POLICY = 13, "a policy refuses, or an update would leave its announced radius", True
-    STALE = 14, "the fleet is no longer what the saved preview saw"
+    STALE = 14, "plan or fleet are no longer what the saved preview saw"
     LOCKED = 15, "another rollout holds the target", True
     INTERRUPTED = 16, "interrupted; the last line says how to resume", True
     PENDING = 20, "changes are pending (`preview --exit-code`)"

@@ -40,6 +40,9 @@ def _add_plan_commands(commands: Commands) -> None:
     options.plan(preview)
     options.policy(preview)
     options.flag(preview, "--exit-code", "end with 20 when changes are pending")
+    preview.add_argument(
+        "--save", metavar="FILE", help="keep what was seen, for `apply --preview FILE`"
+    )
     options.output(preview)
 
     apply = options.command(
@@ -47,6 +50,11 @@ def _add_plan_commands(commands: Commands) -> None:
     )
     options.plan(apply)
     options.policy(apply)
+    apply.add_argument(
+        "--preview",
+        metavar="FILE",
+        help="start only if plan and fleet are what this saved preview saw",
+    )
     options.state(apply)
     options.flag(apply, "--wait", "wait in place for approvals")
     options.output(apply)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
+from rollout_kit.model.execution_plan import Scope
+from rollout_kit.model.identity import QueueRef
 from rollout_kit.model.observation import Difference, Facts, Observation, differences
 from rollout_kit.model.state import OperationState, RolloutState, Standing
 
@@ -34,7 +38,22 @@ def drift(
     expected = expected_facts(state)
     if within:
         expected = Observation(facts=expected).only(within).facts
+    elif state.started is not None:
+        scope = state.started.execution_plan.scope
+        expected = {k: v for k, v in expected.items() if concerns(scope, k)}
     return differences(expected, seen)
+
+
+def concerns(scope: Scope, fact: str) -> bool:
+    """Whether the plan names or relies on it: not independent queues, nor other namespaces' own."""
+    family, _, path = fact.partition("/")
+    if family not in ("cohort", "queue"):
+        return True
+    namespace, task_queue, _ = path.split("/", 2)
+    queue = QueueRef(namespace=unquote(namespace), task_queue=unquote(task_queue))
+    if queue in scope.independent_queues:
+        return False
+    return queue.namespace == scope.namespace or queue in scope.queues
 
 
 def matches(fact: str, paths: tuple[str, ...]) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 from rollout_kit import __version__
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview
+from rollout_kit.execution.saved_preview import SavedPreview
+from rollout_kit.execution.stale import compare
 from rollout_kit.journal.file_journal import load
 from rollout_kit.journal.store import RolloutEntry, new_rollout_id
 from rollout_kit.model.events import (
@@ -34,16 +36,27 @@ def preview(document: PlanDocument, plan_folder: Path, around: Surroundings) -> 
         return review(document, outside.readers, around.clock, around.policies)
 
 
-def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Result:
-    """Start this plan, or go on with its unfinished rollout of the same digest."""
+def apply(
+    document: PlanDocument,
+    plan_folder: Path,
+    around: Surroundings,
+    saved: SavedPreview | None = None,
+) -> Result:
+    """Start this plan, or go on with its unfinished rollout of the same digest.
+
+    `saved`: what was reviewed. A start is refused when plan or fleet have moved since; one that has
+    begun is held to its own journal instead.
+    """
     unfinished = around.store.newest_unfinished(document.target.name)
     if unfinished is not None:
         if unfinished.digest != document.digest:
             return _other_rollout(unfinished, document)
+        if saved is not None:
+            around.warn(f"{unfinished.rollout} goes on: a saved preview is for the start of one")
         return attach(unfinished, around)
     with connect(document, plan_folder, around.environment, around.clock) as outside:
         found = review(document, outside.readers, around.clock, around.policies)
-        stopped = _stopped(found)
+        stopped = _stopped(found, saved)
         if stopped is not None:
             return stopped
         _try_the_admin_token(document, outside.readers)
@@ -122,8 +135,17 @@ def _try_the_admin_token(document: PlanDocument, readers: Readers) -> None:
         readers.engine.operator_metrics(document.target.namespace)
 
 
-def _stopped(found: Preview) -> Result | None:
-    """Why nothing may begin: a blocker, a policy, or nothing to do."""
+def _stopped(found: Preview, saved: SavedPreview | None = None) -> Result | None:
+    """Why nothing may begin: another world than was reviewed, a blocker, a policy, or nothing to do."""
+    stale = compare(saved, found) if saved is not None else None
+    if stale and (stale.digest or found.problems or found.changes):
+        return Result(
+            ending=Ending.STALE,
+            sentence=stale.sentence,
+            hint="preview it anew with `--save`, and have that reviewed",
+            preview=found,
+            moved=stale.moved,
+        )
     if found.problems:
         first = found.problems[0]
         more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
