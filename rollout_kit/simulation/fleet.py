@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
@@ -24,7 +24,13 @@ __all__ = ["TOKENS", "MemoryFleet", "ServerImage"]
 
 
 class MemoryFleet(Machines):
-    """Implements `ports.infra.Infra`: every change is done at once."""
+    """Implements `ports.infra.Infra`: every change is done at once.
+
+    `before_begin` and `after_begin` are called around each: they may raise what a driver raises.
+    """
+
+    before_begin: Callable[[str], None] = staticmethod(lambda _key: None)
+    after_begin: Callable[[str], None] = staticmethod(lambda _key: None)
 
     def answers(self) -> frozenset[Answers]:
         return frozenset(Answers)
@@ -45,7 +51,7 @@ class MemoryFleet(Machines):
         return self.scheduler
 
     def scheduler_processes(self) -> tuple[LiveProcess, ...]:
-        return () if self.scheduler is None else (LiveProcess(pid=2),)
+        return tuple(LiveProcess(pid=2 + number) for number in range(self.schedulers()))
 
     def maintenance_specs(self) -> Mapping[str, ProcessSpec]:
         return dict(self.maintenance)
@@ -77,8 +83,10 @@ class MemoryFleet(Machines):
         )
 
     def begin(self, key: str, change: InfraChange) -> None:
+        self.before_begin(key)
         self.begun.append((key, change))
         self.jobs[key] = self.change(change, Who.TOOL, key)
+        self.after_begin(key)
 
     def stop(self, key: str) -> None:
         self.jobs.pop(key, None)

@@ -71,6 +71,10 @@ class Machines:
         self.nodes: dict[str, Node] = {}
         self.cohorts: dict[CohortRef, Cohort] = {}
         self.scheduler: ProcessSpec | None = None
+        self.scheduler_starts = 0
+        self.leaving: list[tuple[ProcessSpec, int, float]] = []
+        """Schedulers that were told to stop, which start each was, until when its process lives."""
+        self.stop_takes_s = 0.0
         self.maintenance: dict[str, ProcessSpec] = {}
         self.jobs: dict[str, JobStatus] = {}
         self.fail_job = ""
@@ -120,6 +124,12 @@ class Machines:
         )
         self.happened(started, who, key)
 
+    def kill_node(self, name: str) -> None:
+        """Its process dies; the spec stays, and nobody starts it again."""
+        if self.nodes[name].up_at_s != NEVER:
+            self.nodes[name].up_at_s = NEVER
+            self.happened(NodeStopped(node=name), Who.FATE)
+
     def start_cohort(
         self, cohort: CohortRef, spec: CohortSpec, who: Who = Who.PERSON, key: str = ""
     ) -> None:
@@ -154,14 +164,32 @@ class Machines:
         )
 
     def set_scheduler(self, spec: ProcessSpec | None, who: Who, key: str = "") -> None:
-        """Stop the one that runs; start this one. Never two by this driver."""
+        """Stop the one that runs, which takes its time; start this one, whatever else runs."""
+        now_s = self.clock.elapsed_s
         if self.scheduler is not None:
-            self.happened(SchedulerStopped(image=self.scheduler.image, running=0), who, key)
+            self.leaving.append((self.scheduler, self.scheduler_starts, now_s + self.stop_takes_s))
+            self.scheduler = None
+            left = SchedulerStopped(image=self.leaving[-1][0].image, running=self.schedulers())
+            self.happened(left, who, key)
         self.scheduler = spec
         if spec is not None:
-            self.happened(
-                SchedulerStarted(image=spec.image, marker=spec.marker, running=1), who, key
-            )
+            self.scheduler_starts += 1
+            running = self.schedulers()
+            started = SchedulerStarted(image=spec.image, marker=spec.marker, running=running)
+            self.happened(started, who, key)
+
+    def ticking(self) -> list[tuple[ProcessSpec, int]]:
+        """The schedulers that run now, those told to stop among them, and which start each was."""
+        now_s = self.clock.elapsed_s
+        self.leaving = [item for item in self.leaving if item[2] > now_s]
+        running = [(spec, number) for spec, number, _ in self.leaving]
+        if self.scheduler is not None:
+            running.append((self.scheduler, self.scheduler_starts))
+        return running
+
+    def schedulers(self) -> int:
+        """How many run now."""
+        return len(self.ticking())
 
     def set_attached(self, node: str, attached: bool, who: Who, key: str = "") -> None:
         """Into or out of the front's rotation."""

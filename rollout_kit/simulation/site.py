@@ -114,14 +114,15 @@ class Site:
         now_us = to_us(self.clock.now())
         with self.store.write() as rows:
             repair.fire_timers(rows, now_us)
-            if self.fleet.scheduler is not None:
-                spec = self.fleet.scheduler
+            for spec, number in self.fleet.ticking():
                 settings = ServerSettings(
                     generation=self.generation,
                     version=self.images[spec.image].version,
                     marker=spec.marker,
                 )
-                passes.scheduler_tick(rows, settings, process=spec.image, now_us=now_us)
+                passes.scheduler_tick(
+                    rows, settings, process=f"{spec.image}-{number}", now_us=now_us
+                )
 
     def team(self, namespace: str, queue: str, build: str | None) -> Worker:
         """Another team's namespace, with a worker of theirs on this queue."""

@@ -29,6 +29,8 @@ class Worker:
     hangs: frozenset[str] = frozenset()
     fingerprint: str = ""
     serves: tuple[str, ...] = ()
+    mute: bool = False
+    """It works and does not beat."""
     registered: bool = False
     beat_at_s: float = 0.0
     running: list[tuple[float, dict[str, object]]] = field(default_factory=list)
@@ -40,7 +42,7 @@ class Worker:
             self._register(send)
             self.beat_at_s = now_s
             return
-        if self.beats and now_s - self.beat_at_s >= 1.0:
+        if self.beats and not self.mute and now_s - self.beat_at_s >= 1.0:
             self._post(send, "/api/worker/heartbeat", {"worker_id": self.worker_id})
             self.beat_at_s = now_s
         for due_s, task in list(self.running):
