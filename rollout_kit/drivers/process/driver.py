@@ -157,6 +157,7 @@ class ProcessDriver:
                 known("node", node, self.fleet.nodes, self.fleet.file)
                 self.state.set_attached(node, attached=attached)
                 self._work.done(key)
+                self._work.prepare()  # who leaves is restarted next, after who returns another is
             case ReplaceNode(node=name, spec=spec):
                 node_entry = known("node", name, self.fleet.nodes, self.fleet.file)
                 values = {"node": name, "host": node_entry.host, "port": str(node_entry.port)}

@@ -8,6 +8,7 @@ a while how what it started ends; `job` runs a program to its end and records it
 from __future__ import annotations
 
 import os
+import sys
 import time
 from _signal import alarm  # type: ignore[import-not-found]
 
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
 KILLED_WITHIN_S = 5.0
 WATCHED_S = 60
 """For so long after a start somebody is there to be told with which status the program ends."""
+WHOLE = "whole"
+"""Ends what a spare child is told: half of it is nothing to act on."""
 _LOOK_S = 0.05
 _ATTEMPTS = 3
 
 
 def main(argv: list[str]) -> None:
-    """`settle WORK LOCK DESIRED KEY` or `job WORK LOCK`. WORK: folder of the key; LOCK: inherited."""
-    act, work, lock, *rest = argv
+    """`settle WORK LOCK DESIRED KEY` or `job WORK LOCK`. WORK: folder of the key; LOCK: inherited.
+
+    With `LINE` alone, a socket, all of that is still to come from there, or nothing is.
+    """
+    act, work, lock, *rest = argv if len(argv) > 1 else _await_work(int(argv[0]))
     os.set_inheritable(int(lock), False)
     status = _Status(work)
     status.write("queued")
@@ -43,6 +49,27 @@ def main(argv: list[str]) -> None:
     os.close(int(lock))  # the key is free at once
     _watch(started)
     os._exit(0)
+
+
+def _await_work(descriptor: int) -> list[str]:
+    """What a spare child is to do. Without a word, or with half of one, it ends."""
+    from _socket import CMSG_SPACE, socket
+
+    line = socket(fileno=descriptor)
+    first, found, _, _ = line.recvmsg(1, CMSG_SPACE(8))
+    text = b""
+    while first and (chunk := line.recv(65536)):
+        text += chunk
+    line.close()
+    act, *more = text.decode().split("\0")
+    if not more or more.pop() != WHOLE:
+        os._exit(0)
+    lock, errors = (int.from_bytes(found[0][2][at : at + 4], sys.byteorder) for at in (0, 4))
+    os.dup2(errors, 1)
+    os.dup2(errors, 2)
+    os.close(errors)
+    work, *rest = more
+    return [act, work, str(lock), *rest]
 
 
 class _Status:

@@ -74,6 +74,10 @@ class Work:
             self._state.write_job(key, job)
             self._supervise(key, lock, "job")
 
+    def prepare(self) -> None:
+        """A change is about to come: have its child ready."""
+        self._children.prepare(self._environment)
+
     def done(self, key: str) -> None:
         """Record a success that needed no child."""
         self._state.create()
