@@ -33,15 +33,17 @@ class Ended:
     log: str
 
 
-def github(job: str, folder: Path, known: Mapping[str, str]) -> Ended:
+def github(job: str, folder: Path, known: Mapping[str, str], event: str) -> Ended:
     """Run the job's shell steps. `known`: what the platform's expressions stand for."""
     flow: dict[Any, Any] = yaml.safe_load((CI / "github" / "rollout.yml").read_text())
     found = flow["jobs"][job]
+    assert f"github.event_name == '{event}'" in found["if"], f"{job} does not run on {event}"
     code, log = 0, ""
     for step in found["steps"]:
         script = step.get("run", "")
         condition = step.get("if", "")
         left_out = "hashFiles('preview.md')" in condition and not (folder / "preview.md").exists()
+        left_out |= "github.event_name" in condition and f"'{event}'" not in condition
         if not script or INSTALL in script or left_out or (code and "always()" not in condition):
             continue
         given = {**flow.get("env", {}), **found.get("env", {}), **step.get("env", {})}

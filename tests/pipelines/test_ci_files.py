@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.acceptance.machine import ROOT, Machine, sandbox_machine
 from tests.acceptance.small_plan import approval, pause, plan, touch
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("ci-files")]
 
 STATE = ".rollout-kit"
 ADDRESSES = ("DURABLE_WORKFLOW_SERVER_URL", "DW_API_1_URL", "DW_API_2_URL", "DW_API_3_URL")
+EVENTS = {"preview": "pull_request", "apply": "push", "continue": "workflow_dispatch"}
 PULL_REQUEST = "https://github.com/acme/orders/pull/7"
 
 
@@ -35,7 +37,7 @@ class Checkout:
         text = plan(*steps).replace("../sandbox/", "../../sandbox/")
         (self.folder / "rollouts" / "rolling-upgrade.yaml").write_text(text)
 
-    def github(self, job: str, **inputs: str) -> Ended:
+    def github(self, job: str, event: str = "", **inputs: str) -> Ended:
         there = self.machine.environment
         known = {
             "vars.ROLLOUT_PLAN || 'rollouts/rolling-upgrade.yaml'": "rollouts/rolling-upgrade.yaml",
@@ -47,7 +49,7 @@ class Checkout:
             "github.event.pull_request.html_url": PULL_REQUEST,
             **{f"inputs.{name}": text for name, text in {"rollout": "", **inputs}.items()},
         }
-        return github(job, self.folder, known)
+        return github(job, self.folder, known, event or EVENTS[job])
 
     def gitlab(self, job: str, **given: str) -> Ended:
         admin = () if job == "preview" else ("DW_ADMIN_TOKEN",)  # protected: not for reviews
@@ -121,6 +123,12 @@ def test_a_review_of_what_is_already_there_passes(checkout: Checkout) -> None:
 
 def test_a_merge_applies_and_a_dispatch_resumes_and_rolls_back(checkout: Checkout) -> None:
     checkout.write(touch("first", "first.txt"), approval("ask"), touch("last", "last.txt"))
+    seen = checkout.github("preview", event="push")
+    assert seen.code == 0, seen.log
+    assert "2 changes" in (checkout.folder.parent / "summary.md").read_text()
+    assert not (checkout.folder.parent / "gh.body").exists(), (
+        "there is no pull request to comment on"
+    )
     held = checkout.github("apply")
     assert held.code == 12, held.log
     assert "held" in (checkout.folder.parent / "summary.md").read_text()
@@ -155,10 +163,41 @@ def test_a_job_that_was_killed_is_resumed_or_rolled_back_by_hand(checkout: Check
     back = checkout.gitlab("rollback", ROLLOUT=checkout.rollout)
     assert back.code == 0, back.log
 
+    assert checkout.gitlab("preview").code == 0
     applied = checkout.gitlab("apply")
     assert applied.code == 0, applied.log
     body = json.loads(checkout.machine.run("status", "--state", STATE, "--output", "json").out)
     assert body["rollouts"][0]["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("platform", ["github", "gitlab"])
+def test_what_was_merged_is_not_applied_when_it_is_not_what_was_previewed(
+    checkout: Checkout, platform: str
+) -> None:
+    run = getattr(checkout, platform)
+    checkout.write(touch("first", "first.txt"))
+    seen = run("preview", event="push") if platform == "github" else run("preview")
+    assert seen.code == 0, seen.log
+    checkout.write(touch("other", "other.txt"))
+    refused = run("apply")
+    assert refused.code == 14, refused.log
+    assert "operation other/command: was not there, is update" in refused.log
+    assert checkout.machine.events(STATE) == []
+
+
+def test_the_preview_that_apply_is_held_to_comes_from_the_job_before() -> None:
+    text = (ROOT / "pipelines" / "ci" / "github" / "rollout.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    steps = {job: jobs[job]["steps"] for job in ("preview", "apply")}
+    kept = [s["with"] for s in steps["preview"] if "upload-artifact" in s.get("uses", "")]
+    fetched = [s["with"] for s in steps["apply"] if "download-artifact" in s.get("uses", "")]
+    assert [(one["name"], one["path"]) for one in kept] == [("rollout-preview", "preview.json")]
+    assert [one["name"] for one in fetched] == ["rollout-preview"]
+    assert jobs["apply"]["needs"] == "preview"
+    flow = yaml.safe_load((ROOT / "pipelines" / "ci" / "gitlab" / "rollout.yml").read_text())
+    assert flow["apply"]["needs"] == ["preview"]
+    assert "preview.json" in flow["preview"]["artifacts"]["paths"]
+    assert flow["resume"]["needs"] == flow["rollback"]["needs"] == []
 
 
 def test_the_github_workflow_sets_all_that_the_plan_it_names_refers_to() -> None:
