@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from rollout_kit.document.diagnostics import did_you_mean
 from rollout_kit.document.plan import PlanDocument
-from rollout_kit.planning import fleet_shape, order, pin_reach, routing, work
+from rollout_kit.planning import fleet_shape, order, pin_reach, routing, unversioned, work
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft
 
 Precondition = Callable[[Draft], Iterator[Problem]]
 
 # The names under `target.accept`: what an author may take upon himself, with a reason.
-ACCEPTABLE = ("outage", *fleet_shape.ACCEPTABLE, pin_reach.UNMEASURED)
+ACCEPTABLE = ("outage", *fleet_shape.ACCEPTABLE, pin_reach.UNMEASURED, unversioned.STALE)
 
 # A wrong name is wrong also where nothing is left to do.
 ALWAYS: tuple[Precondition, ...] = (routing.known_cohorts,)
@@ -24,7 +24,7 @@ BEFORE_A_WRITE: tuple[Precondition, ...] = (
     order.capable,
     fleet_shape.not_embedded,
     fleet_shape.fit_for_several_nodes,
-    routing.no_live_unversioned_cohort,
+    unversioned.no_live_unversioned_cohort,
     routing.admin_for_markers,
     routing.readable_namespaces,
     work.one_code_per_cohort,

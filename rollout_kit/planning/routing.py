@@ -11,7 +11,6 @@ from rollout_kit.document.plan import (
     PromoteStep,
     RestoreStep,
     Step,
-    WorkerCanaryStep,
 )
 from rollout_kit.model.identity import CohortRef, QueueRef
 from rollout_kit.model.observation import Absent
@@ -20,11 +19,6 @@ from rollout_kit.operations.starts import known
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft
 from rollout_kit.planning.scope import cohort_in, queue_of, queues_named
-
-UNVERSIONED = (
-    "This version cannot move a queue off unversioned workers: that first cutover is another kind"
-    " of step, because unpinned runs and pinned ones do not reach the same workers."
-)
 
 
 def known_cohorts(draft: Draft) -> Iterator[Problem]:
@@ -46,21 +40,6 @@ def known_cohorts(draft: Draft) -> Iterator[Problem]:
         others = draft.live.cohorts_of(cohort.namespace, cohort.task_queue)
         if others and not _already_gone(draft, cohort):
             yield _unknown_cohort(cohort, others, step)
-
-
-def no_live_unversioned_cohort(draft: Draft) -> Iterator[Problem]:
-    """A queue that the plan changes has no live workers without a build id."""
-    for queue in _changed_queues(draft):
-        cohort = cohort_in(queue, None)
-        active = draft.situation.cohort(cohort).active or 0
-        desired = draft.live.cohort(cohort, "replicas")
-        if active or (isinstance(desired, int) and desired > 0):
-            count = f"{active} active workers" if active else f"{desired} desired workers"
-            yield Problem(
-                summary="Queue with live unversioned workers",
-                detail=f"{cohort.label} has {count}. {UNVERSIONED}",
-                hint="give these workers a build id first, or leave the queue out of the plan",
-            )
 
 
 def admin_for_markers(draft: Draft) -> Iterator[Problem]:
@@ -121,16 +100,6 @@ def _of_step(step: Step) -> Iterator[tuple[str, BuildSelector]]:
             yield from ((name, cohort) for name in names)
         case RestoreStep(task_queues=names, good=good, bad=bad):
             yield from ((name, build) for name in names for build in (good, bad))
-
-
-def _changed_queues(draft: Draft) -> tuple[QueueRef, ...]:
-    found = [queue_of(entry) for entry in draft.document.release.workers]
-    for step in draft.document.steps:
-        match step.with_:
-            case WorkerCanaryStep() | PromoteStep() | DrainStep() | RestoreStep() as arguments:
-                for name in arguments.task_queues:
-                    found += queues_named(draft.document, name)
-    return tuple(dict.fromkeys(found))
 
 
 def _was_read(draft: Draft, queue: QueueRef) -> bool:

@@ -8,13 +8,14 @@ import pytest
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.model.identity import QueueRef
-from rollout_kit.model.observation import Absent, node_fact
+from rollout_kit.model.observation import Absent, cohort_fact, node_fact
 from rollout_kit.model.operation import ChangeKind
+from rollout_kit.model.situation import CohortNumbers, Count, Situation
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.queues import NAMESPACES, queue_fact
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import staged
-from rollout_kit.planning.planner import WHOLE_PLAN
+from rollout_kit.planning.planner import WHOLE_PLAN, plan
 from tests.planning.fleets import (
     FLEET_ENVIRONMENT,
     Fleet,
@@ -203,9 +204,56 @@ def test_rule_10_a_new_queue_is_no_unknown_one() -> None:
 def test_a_queue_with_live_unversioned_workers_is_refused() -> None:
     fleet = newer().having({critical(None): Workers(replicas=2)})
     found = refusal(fleet, "Queue with live unversioned workers")
-    assert found.detail.startswith("critical@(unversioned) has 2 active workers. ")
+    counted = "2 active, 0 draining, 0 stale, 2 processes, 2 desired"
+    assert found.detail.startswith(f"critical@(unversioned) has {counted}. ")
     gone = newer().having({critical(None): Workers(replicas=0)})
     assert refusals(gone) == ()
+
+
+def unversioned(numbers: CohortNumbers, replicas: int | None = None) -> tuple[Problem, ...]:
+    """What is refused where the queue has an unversioned cohort with these numbers."""
+    fleet, cohort = newer(), critical(None)
+    wanted = {cohort_fact(cohort, "replicas"): replicas}
+    situation = fleet.situation.merged(Situation(cohorts={cohort.path: numbers}))
+    observation = fleet.observation.with_facts(wanted)
+    return plan(document(), observation, situation, fleet.capabilities).problems
+
+
+NO_ROWS = CohortNumbers(active=0, draining=0, stale=0, total=0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "replicas", "words"),
+    [
+        (replace(NO_ROWS, draining=2), None, "2 draining"),
+        (replace(NO_ROWS, stale=2, processes=2), None, "2 stale, 2 processes"),
+        (replace(NO_ROWS, processes=1), 0, "1 processes"),
+        (replace(NO_ROWS, stale=1, leases=Count(at_least=1)), None, "1 leases"),
+        (NO_ROWS, 3, "3 desired"),
+    ],
+    ids=["draining rows", "silent workers", "not stopped yet", "at work", "wanted"],
+)
+def test_unversioned_workers_are_there_in_more_than_active_rows(
+    numbers: CohortNumbers, replicas: int | None, words: str
+) -> None:
+    (found,) = unversioned(numbers, replicas)
+    assert (found.summary, found.accept) == ("Queue with live unversioned workers", None)
+    assert words in found.detail
+
+
+def test_stale_unversioned_rows_that_nobody_counts_are_a_person_s_to_judge() -> None:
+    (found,) = unversioned(replace(NO_ROWS, stale=2))
+    assert found.summary == "Queue with stale unversioned workers"
+    assert found.accept == "stale-unversioned-workers"
+    assert unversioned(replace(NO_ROWS, stale=2, processes=0), 0) == (), "the driver counts none"
+    assert unversioned(NO_ROWS) == ()
+
+
+def test_rule_14_a_queue_that_was_not_read_is_not_free_of_unversioned_workers() -> None:
+    queue = QueueRef(namespace="orders", task_queue="critical")
+    silent = replace(newer(), more={queue_fact(queue): Absent.NO_ANSWER})
+    found = refusal(silent, "Whether a queue has unversioned workers cannot be told")
+    assert found.rule == 14
 
 
 def test_rule_11_the_current_build_is_selected_before_a_second_cohort_appears() -> None:
