@@ -62,6 +62,8 @@ def _expected(error: BaseException) -> CommandError | None:
     """What the layers below raise on purpose. They are imported here: only who fails pays for them."""
     from rollout_kit.document.terms import UnsetEnvironmentError
     from rollout_kit.journal.lock import LockTaken
+    from rollout_kit.journal.objects import Unanswered
+    from rollout_kit.journal.state_url import BadState
     from rollout_kit.journal.store import RolloutNotFound
     from rollout_kit.ports.errors import OutsideError
     from rollout_kit.ports.journal import JournalLost
@@ -73,6 +75,10 @@ def _expected(error: BaseException) -> CommandError | None:
             return CommandError(code, error.message, why=error.why, hint=error.hint)
         case LockTaken():
             return CommandError(ExitCode.LOCKED, error.message, hint=error.hint)
+        case BadState():
+            return CommandError(ExitCode.USAGE, error.message, hint=error.hint)
+        case Unanswered():
+            return CommandError(ExitCode.NETWORK, error.message, hint=error.hint)
         case RolloutNotFound():
             return CommandError(ExitCode.NOT_FOUND, error.message, hint=error.hint)
         case JournalLost() | SandboxError():

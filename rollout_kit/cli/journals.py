@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from rollout_kit.cli.arguments import RolloutChoice
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.options import DEFAULT_STATE, with_state
-from rollout_kit.journal.file_journal import load
-from rollout_kit.journal.lock_file import LockFile
 from rollout_kit.journal.owner import is_gone, this_process
+from rollout_kit.journal.state_url import open_state
 from rollout_kit.journal.store import RolloutEntry, RolloutStore
 from rollout_kit.model.events import Record
 from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.reporters import board
 from rollout_kit.reporters.status_view import Status
+from rollout_kit.wiring.clock import SystemClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,15 @@ class Found:
     state: RolloutState
 
 
-def store(state: str | None, console: Console) -> RolloutStore:
-    return RolloutStore(console.folder / (state or DEFAULT_STATE))
+def store(state: str | None, console: Console, clock: SystemClock | None = None) -> RolloutStore:
+    """Where journals live: a URL, or a path from the working folder. Raises `BadState`."""
+    return open_state(
+        state or DEFAULT_STATE,
+        console.folder,
+        console.environment,
+        clock or SystemClock(),
+        console.warn,
+    )
 
 
 def find(choice: RolloutChoice, console: Console) -> Found:
@@ -46,7 +53,7 @@ def find(choice: RolloutChoice, console: Console) -> Found:
 
 
 def open_entry(journals: RolloutStore, entry: RolloutEntry) -> Found:
-    records = load(entry.path).records
+    records = journals.load(entry).records
     return Found(store=journals, entry=entry, records=records, state=fold(records))
 
 
@@ -57,7 +64,7 @@ def status(found: Found, choice: RolloutChoice, console: Console) -> Status:
     return Status(
         rollout=found.entry.rollout,
         target=found.entry.target,
-        journal=str(found.entry.path),
+        journal=found.entry.place,
         state=found.state,
         running=running,
         next=with_state(command, choice.state or "") if command else "",
@@ -66,7 +73,7 @@ def status(found: Found, choice: RolloutChoice, console: Console) -> Status:
 
 def holder(found: Found, console: Console) -> str:
     """Who holds the target's lock for this rollout; empty when certainly nobody does."""
-    lock = LockFile(found.store.folder(found.entry.target)).read()
+    lock = found.store.lock(found.entry.target).read()
     if lock is None or lock.released or lock.rollout != found.entry.rollout:
         return ""
     if is_gone(lock.owner, this_process(console.environment)):

@@ -8,12 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rollout_kit.cli import endings
+from rollout_kit.cli import endings, journals
 from rollout_kit.cli.arguments import Output
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.errors import explain
 from rollout_kit.cli.exit_codes import AFTER_WRITES, ExitCode
-from rollout_kit.cli.never_waiting import never_waiting
 from rollout_kit.cli.options import DEFAULT_STATE, with_state
 from rollout_kit.model.events import OperationIntended, Progress, Record, RolloutStarted
 from rollout_kit.ports.reporter import Reporter
@@ -34,6 +33,7 @@ class Run:
     state: str | None = None  # as given or as the plan says; None: the default
     plan_file: str = ""
     wait: bool = False
+    lock_wait_s: float = 0.0
     policies: tuple[Path, ...] = ()
 
     @property
@@ -84,21 +84,15 @@ def carry_out(
 ) -> ExitCode:
     """Run `act` with everything it needs, say how it ended, give the code."""
     clock = clock or listening_clock()
-    with never_waiting(console, clock, json=run.output is Output.JSON) as patient:
-        return _carried_out(run, patient, act, clock)
-
-
-def _carried_out(
-    run: Run, console: Console, act: Callable[[Surroundings], Result], clock: SystemClock
-) -> ExitCode:
     with _shown(run, console, clock) as shown:
         around = Surroundings(
             environment=console.environment,
-            state_folder=console.folder / run.state_folder,
+            store=journals.store(run.state, console, clock),
             clock=clock,
             reporters=(shown.witness, *shown.reporters),
             command=run.command,
             wait_for_people=run.wait or console.interactive,
+            lock_wait_s=run.lock_wait_s,
             policies=run.policies,
             warn=console.warn,
         )

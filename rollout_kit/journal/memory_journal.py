@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from rollout_kit.journal import codec
+from collections.abc import Iterator
+
 from rollout_kit.journal.attendance import Attendance
-from rollout_kit.journal.chain import EMPTY, parse
-from rollout_kit.model.events import Event, Record
+from rollout_kit.journal.chain import Chain, Tail, parse
+from rollout_kit.journal.stored_journal import StoredJournal
+from rollout_kit.journal.tape import Overtaken
 from rollout_kit.ports.clock import Clock
-from rollout_kit.ports.journal import LockLost
 from rollout_kit.ports.lock import Lock
+
+PLACE = "in memory"
 
 
 class MemoryStore:
@@ -18,7 +21,37 @@ class MemoryStore:
         self.data = data
 
 
-class MemoryJournal:
+class MemoryTape:
+    """Implements `tape.Tape` over a `MemoryStore`: the bytes that a file would hold."""
+
+    place = PLACE
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def load(self) -> Chain:
+        return parse(self._store.data, PLACE)
+
+    def first(self) -> bytes:
+        return next(iter(self._lines()), b"")
+
+    def backwards(self) -> Iterator[bytes]:
+        yield from reversed(self._lines())
+
+    def add(self, line: bytes, after: Tail) -> None:
+        newer = parse(self._store.data[after.end :], PLACE, after).records
+        if newer:
+            raise Overtaken(newer[-1])
+        self._store.data = self._store.data[: after.end] + line + b"\n"
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _lines(self) -> list[bytes]:
+        return self._store.data.split(b"\n")[:-1]
+
+
+class MemoryJournal(StoredJournal):
     """As `FileJournal`, over a `MemoryStore`: same lines, same chain, same fences."""
 
     def __init__(
@@ -30,43 +63,6 @@ class MemoryJournal:
         lock: Lock,
         attendance: Attendance,
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._actor = actor
-        self._lock = lock
-        self._attendance = attendance
-        self._chain = EMPTY
-        self._is_read = False
-
-    def read(self) -> tuple[Record, ...]:
-        """All records. Raises `JournalDamaged` for a bad one in the middle."""
-        if not self._is_read:
-            self._chain = parse(self._store.data, "in memory")
-            self._is_read = True
-            if self._chain.records:
-                self._attendance.carry_on(self._chain.records[-1].attended_s)
-        return self._chain.records
-
-    def append(self, event: Event) -> Record:
-        """Keep one record. Raises `LockLost` when another journal wrote to the store since."""
-        self.read()
-        chain, fence = self._chain, self._lock.fence()
-        now = parse(self._store.data[chain.end :], "in memory", after=chain)
-        if len(now.records) > len(chain.records) or chain.fence > fence:
-            last = now.records[-1]
-            raise LockLost(
-                f"{last.actor} has taken this rollout over under fence {last.fence}, ours is {fence}"
-            )
-        record = Record(
-            sequence=len(chain.records),
-            at=self._clock.now(),
-            attended_s=self._attendance.seconds(),
-            actor=self._actor,
-            fence=fence,
-            previous=chain.last,
-            event=event,
+        super().__init__(
+            MemoryTape(store), clock=clock, actor=actor, lock=lock, attendance=attendance
         )
-        line = codec.encode(record)
-        self._store.data = self._store.data[: chain.end] + line + b"\n"
-        self._chain = parse(line + b"\n", "in memory", after=chain)
-        return record

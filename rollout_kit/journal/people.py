@@ -1,7 +1,7 @@
 """What people leave beside a journal: approvals, proofs, requests to hold or abort.
 
-Each is a file of its own, created once and never changed. Any process may leave one at any time, also
-while another runs the rollout; only that one reads them into the journal.
+Each is a file or object of its own, created once and never changed. Any process may leave one at any
+time, also while another runs the rollout; only that one reads them into the journal.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from rollout_kit.journal.guard import lost, make_folder, sync_folder, write_all
 from rollout_kit.model.codec import CodecError, from_json, to_json
@@ -17,34 +19,43 @@ from rollout_kit.ports.approvals import PersonRecord
 from rollout_kit.ports.journal import JournalLost
 
 
+class People(Protocol):
+    """Implements `ports.approvals.ApprovalReader`, for those who leave records too."""
+
+    def read(self) -> tuple[PersonRecord, ...]:
+        """All records, oldest first. Raises `JournalLost` for one that cannot be read."""
+        ...
+
+    def leave(self, record: PersonRecord) -> bool:
+        """Leave the record, durably. False when the same was said before: the first one stands.
+
+        Two records are the same when they agree in what was said, operation, attempt, plan digest
+        and fingerprint. Raises `JournalLost` when it cannot be written.
+        """
+        ...
+
+
 class PeopleFolder:
-    """`<rollout id>.people/` beside the journal. Implements `ports.approvals.ApprovalReader`."""
+    """Implements `People`: `<rollout id>.people/` beside the journal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self) -> tuple[PersonRecord, ...]:
-        """All records, oldest first. Raises `JournalLost` for one that cannot be read."""
         try:
             names = sorted(entry.name for entry in os.scandir(self.folder))
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise lost(self.folder, error) from error
-        found = [_load(self.folder / name) for name in names if not name.startswith(".")]
-        return tuple(sorted(found, key=lambda record: record.at))
+        return oldest_first(_load(self.folder / name) for name in names if name[0] != ".")
 
     def leave(self, record: PersonRecord) -> bool:
-        """Leave the record, durably. False when the same was said before: the first one stands.
-
-        Two records are the same when they agree in what was said, operation, attempt, plan digest
-        and fingerprint. Raises `JournalLost` when the folder cannot be written.
-        """
         make_folder(self.folder)
-        path = self.folder / _name(record)
+        path = self.folder / name_of(record)
         beside = self.folder / f".{path.name}.{os.getpid()}"
         try:
-            _write(beside, json.dumps(to_json(record), indent=1).encode())
+            _write(beside, encode(record))
             try:
                 # A link appears whole or not at all, and never replaces what stands there.
                 os.link(beside, path)
@@ -58,10 +69,30 @@ class PeopleFolder:
         return True
 
 
-def _name(record: PersonRecord) -> str:
+def name_of(record: PersonRecord) -> str:
+    """Equal for records that are the same."""
     about = (record.operation, str(record.attempt), record.digest, record.fingerprint)
     digest = hashlib.sha256("\0".join(about).encode()).hexdigest()
     return f"{record.said}-{digest[:16]}.json"
+
+
+def oldest_first(records: Iterable[PersonRecord]) -> tuple[PersonRecord, ...]:
+    return tuple(sorted(records, key=lambda record: record.at))
+
+
+def encode(record: PersonRecord) -> bytes:
+    return json.dumps(to_json(record), indent=1).encode()
+
+
+def decode(data: bytes, place: str) -> PersonRecord:
+    """Raises `JournalLost` for what is no record."""
+    try:
+        return from_json(PersonRecord, json.loads(data))
+    except (CodecError, ValueError) as error:
+        raise JournalLost(
+            f"{place} is no record that this program can read: {error}",
+            "remove it and say it again with `rollout-kit approve` or `abort`",
+        ) from error
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -75,11 +106,6 @@ def _write(path: Path, data: bytes) -> None:
 
 def _load(path: Path) -> PersonRecord:
     try:
-        return from_json(PersonRecord, json.loads(path.read_bytes()))
+        return decode(path.read_bytes(), str(path))
     except OSError as error:
         raise lost(path, error) from error
-    except (CodecError, ValueError) as error:
-        raise JournalLost(
-            f"{path} is no record that this program can read: {error}",
-            "remove the file and say it again with `rollout-kit approve` or `abort`",
-        ) from error

@@ -1,19 +1,27 @@
-"""Where rollouts lie: `<state>/<target>/<rollout id>.jsonl`, found by id, by prefix, or the newest."""
+"""Where rollouts lie: by target and id, found by id, by prefix, or as the newest unfinished."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
-from rollout_kit.journal.people import PeopleFolder
+from rollout_kit.journal.attendance import Attendance
+from rollout_kit.journal.chain import Chain
+from rollout_kit.journal.lock_place import LockPlace
+from rollout_kit.journal.people import People
+from rollout_kit.journal.stored_journal import StoredJournal
+from rollout_kit.journal.tape import Tape
 from rollout_kit.model.codec import TAG
+from rollout_kit.ports.clock import Clock
+from rollout_kit.ports.lock import Lock
 
-SUFFIX = ".jsonl"
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +30,7 @@ class RolloutEntry:
 
     target: str
     rollout: str
-    path: Path
+    place: str  # of its journal, as messages name it
     plan: str
     digest: str
     started_at: datetime
@@ -44,32 +52,74 @@ class RolloutNotFound(Exception):
         self.hint = hint
 
 
-class RolloutStore:
-    """The journals below one state folder. Reads only."""
+class RolloutStore(ABC):
+    """The journals, locks and people's records below one place: a folder, a bucket, memory."""
 
-    def __init__(self, state: Path) -> None:
-        self.state = state
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """As `--state` and messages name it."""
 
-    def folder(self, target: str) -> Path:
-        """Where lock and journals of a target lie."""
-        return self.state / _file_name(target)
+    @abstractmethod
+    def prove(self) -> None:
+        """See, before the first write, that two writers can be told apart here.
 
-    def journal(self, target: str, rollout: str) -> Path:
-        return self.folder(target) / f"{_file_name(rollout)}{SUFFIX}"
+        Raises:
+            JournalLost: the store lacks what that takes, or cannot be written.
+        """
 
-    def people(self, target: str, rollout: str) -> PeopleFolder:
-        return PeopleFolder(self.folder(target) / f"{_file_name(rollout)}.people")
+    @abstractmethod
+    def targets(self) -> tuple[str, ...]:
+        """Every target of which something lies here."""
+
+    @abstractmethod
+    def ids(self, target: str) -> frozenset[str]:
+        """The rollouts of a target, also one whose first record was cut off. Fast."""
+
+    @abstractmethod
+    def tape(self, target: str, rollout: str) -> Tape:
+        """Where the lines of its journal stand, or will."""
+
+    @abstractmethod
+    def people(self, target: str, rollout: str) -> People:
+        """What people left beside its journal."""
+
+    @abstractmethod
+    def lock(self, target: str) -> LockPlace:
+        """The lock of a target."""
+
+    def journal(  # noqa: PLR0913 - as `StoredJournal`
+        self,
+        target: str,
+        rollout: str,
+        *,
+        clock: Clock,
+        actor: str,
+        lock: Lock,
+        attendance: Attendance,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> StoredJournal:
+        """Its journal, for who holds the target's lock."""
+        return StoredJournal(
+            self.tape(target, rollout),
+            clock=clock,
+            actor=actor,
+            lock=lock,
+            attendance=attendance,
+            warn=warn,
+        )
+
+    def load(self, entry: RolloutEntry) -> Chain:
+        """All records of a rollout. Raises `JournalDamaged`, or `JournalLost` if unreadable."""
+        return self.tape(entry.target, entry.rollout).load()
 
     def rollouts(self, target: str | None = None) -> tuple[RolloutEntry, ...]:
         """All rollouts of the target (of every target), newest first."""
-        folders = [self.folder(target)] if target else _folders(self.state)
-        paths = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
-        found = [entry for path in paths if (entry := read_entry(path))]
-        return tuple(sorted(found, key=lambda entry: entry.started_at, reverse=True))
-
-    def targets(self) -> tuple[str, ...]:
-        """Every target that has a folder here."""
-        return tuple(unquote(folder.name) for folder in _folders(self.state))
+        targets = self.targets() if target is None else (target,)
+        there = [(name, rollout) for name in targets for rollout in sorted(self.ids(name))]
+        found = self._each(lambda one: _entry(*one, self.tape(*one)), there)
+        entries = (entry for entry in found if entry is not None)
+        return tuple(sorted(entries, key=lambda entry: entry.started_at, reverse=True))
 
     def newest_unfinished(self, target: str | None = None) -> RolloutEntry | None:
         return next((entry for entry in self.rollouts(target) if not entry.finished), None)
@@ -81,7 +131,7 @@ class RolloutStore:
             RolloutNotFound: none, or several, with the names that there are.
         """
         entries = self.rollouts(target)
-        where = f"target {target}" if target else str(self.state)
+        where = f"target {target}" if target else self.place
         if rollout is None:
             unfinished = [entry for entry in entries if not entry.finished]
             if unfinished:
@@ -97,27 +147,41 @@ class RolloutStore:
             raise RolloutNotFound(message, f"give more of the id: {names}")
         raise RolloutNotFound(f'No rollout "{rollout}" in {where}', _known(entries))
 
+    def _each(self, act: Callable[[S], T], items: Sequence[S]) -> Iterable[T]:
+        """`act` on each, in their order; a store that is far away asks several at a time."""
+        return map(act, items)
+
 
 def new_rollout_id(plan: str, now: datetime, randomness: bytes) -> str:
     """`<plan>-<UTC time>-<4 hex>`; `randomness`: at least two bytes."""
     return f"{plan}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{randomness[:2].hex()}"
 
 
-def read_entry(path: Path) -> RolloutEntry | None:
+def part_of_path(name: str) -> str:
+    """A name as one part of a path; `quote` alone would let `..` through."""
+    quoted = quote(name, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+
+
+def name_of_part(part: str) -> str:
+    """What `part_of_path` was given."""
+    return unquote(part)
+
+
+def _entry(target: str, rollout: str, tape: Tape) -> RolloutEntry | None:
     """A journal's entry; None where its first record was cut off: nothing has begun."""
-    lines = path.read_bytes().split(b"\n")[:-1]
-    first = _peek(lines[0]) if lines else None
+    first = _peek(tape.first())
     if first is None:
         return None
-    latest = (found for line in reversed(lines) if (found := _peek(line)))
+    latest = (found for line in tape.backwards() if (found := _peek(line)))
     last = next(latest, first)
     # Who attaches to a finished rollout and finds nothing to do has not begun it again.
     while last.kind == "Attached" and (before := next(latest, None)):
         last = before
     return RolloutEntry(
-        target=unquote(path.parent.name),
-        rollout=unquote(path.name.removesuffix(SUFFIX)),
-        path=path,
+        target=target,
+        rollout=rollout,
+        place=tape.place,
         plan=str(first.event.get("plan", "")),
         digest=str(first.event.get("digest", "")),
         started_at=first.at,
@@ -147,16 +211,6 @@ def _peek(line: bytes) -> _Peek | None:
         return None
 
 
-def _file_name(name: str) -> str:
-    """A name as one part of a path; `quote` alone would let `..` through."""
-    quoted = quote(name, safe="")
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
-
-
-def _folders(state: Path) -> list[Path]:
-    return sorted(entry for entry in state.iterdir() if entry.is_dir()) if state.is_dir() else []
-
-
 def _only_target(unfinished: Sequence[RolloutEntry], where: str) -> RolloutEntry:
     targets = sorted({entry.target for entry in unfinished})
     if len(targets) > 1:
@@ -167,7 +221,7 @@ def _only_target(unfinished: Sequence[RolloutEntry], where: str) -> RolloutEntry
 
 def _known(entries: Sequence[RolloutEntry]) -> str:
     if not entries:
-        return "is --state the folder where `apply` kept its journal?"
+        return "is --state the place where `apply` kept its journal?"
     shown = ", ".join(f"{entry.rollout} ({entry.outcome or 'unfinished'})" for entry in entries[:5])
     more = f" and {len(entries) - 5} more" if len(entries) > 5 else ""
     return f"there are: {shown}{more}"

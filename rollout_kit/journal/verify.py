@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
-from rollout_kit.journal.file_journal import load
+from rollout_kit.journal.tape import Tape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalReport:
     """A journal whose chain holds. `remarks`: what a reader should know all the same."""
 
-    path: Path
+    place: str
     records: int
     bytes: int
     first_at: datetime | None
@@ -24,9 +23,9 @@ class JournalReport:
     remarks: tuple[str, ...]
 
 
-def verify(path: Path) -> JournalReport:
-    """Check every record. Raises `JournalDamaged` with the byte offset, `JournalLost` if unreadable."""
-    chain = load(path)
+def verify(tape: Tape) -> JournalReport:
+    """Check every record. Raises `JournalDamaged` with its place, `JournalLost` if unreadable."""
+    chain = tape.load()
     records = chain.records
     remarks = []
     if chain.torn_bytes:
@@ -46,9 +45,9 @@ def verify(path: Path) -> JournalReport:
                 f"less than the {before.attended_s}s before it"
             )
     return JournalReport(
-        path=path,
+        place=tape.place,
         records=len(records),
-        bytes=chain.end,
+        bytes=chain.tail.end,
         first_at=records[0].at if records else None,
         last_at=records[-1].at if records else None,
         attended_s=records[-1].attended_s if records else 0.0,

@@ -13,11 +13,13 @@ from rollout_kit.execution.drift import open_group
 from rollout_kit.execution.executor import End, Executor, Shell
 from rollout_kit.execution.rollback import irreversible, residue
 from rollout_kit.journal import lock as locks
-from rollout_kit.journal.file_journal import FileJournal, load
+from rollout_kit.journal.lock_place import LockPlace, LockState
 from rollout_kit.journal.owner import Owner, this_process
 from rollout_kit.journal.store import RolloutEntry
+from rollout_kit.journal.stored_journal import StoredJournal
 from rollout_kit.model.events import Attached, Event, OperationIntended, Record, RolloutStarted
 from rollout_kit.model.state import RolloutState, Standing, fold
+from rollout_kit.ports.approvals import ApprovalReader
 from rollout_kit.ports.errors import Incompatible, InFlight, OutsideError, Unavailable
 from rollout_kit.ports.infra import InfraReader, JobState
 from rollout_kit.ports.journal import JournalLost
@@ -25,6 +27,10 @@ from rollout_kit.wiring.outside import Outside, connect
 from rollout_kit.wiring.result import ENDINGS, CannotTakeUp, Ending, Result, Surroundings
 
 AT_WORK = (JobState.QUEUED, JobState.RUNNING)
+
+
+class HeldMeanwhile(Exception):
+    """Somebody held the target between our look at the fleet and our taking its lock."""
 
 
 def attach(
@@ -39,7 +45,7 @@ def attach(
     Raises:
         CannotTakeUp: it has written and is not over; the cause says what is missing.
     """
-    records = load(entry.path).records
+    records = around.store.load(entry).records
     started = records[0].event
     assert isinstance(started, RolloutStarted), "every journal begins with RolloutStarted"
     document = read_canonical(started.document)
@@ -85,22 +91,32 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
     around: Surroundings,
     *,
     first: tuple[Event, ...] = (),
+    looked: LockState | None = None,
     then: Callable[[RolloutState, str], tuple[Event, ...]] = lambda _state, _actor: (),
     floor: int = 0,
     rolling_back: bool = False,
 ) -> Result:
+    """Take the target's lock and go on with its rollout, or begin one with the events `first`.
+
+    Raises:
+        HeldMeanwhile: what `first` says was found out while the lock stood as `looked`, and since
+            then somebody has held it.
+    """
     owner = this_process(around.environment)
     store = around.store
     try:
-        lock = _acquire(store.folder(target), owner, rollout, around, floor)
+        store.prove()
+        lock = _acquire(store.lock(target), owner, rollout, around, floor)
     except locks.LockTaken as taken:
-        return Result(
-            ending=Ending.LOCKED, sentence=taken.message, hint=taken.hint, rollout=rollout
-        )
+        return locked(taken, rollout)
     except KeyboardInterrupt:
         return Result(ending=Ending.INTERRUPTED, sentence="interrupted before anything was done")
-    journal = FileJournal(
-        store.journal(target, rollout),
+    if first and lock.replaced != looked:
+        lock.release()
+        raise HeldMeanwhile
+    journal = store.journal(
+        target,
+        rollout,
         clock=around.clock,
         actor=owner.actor,
         lock=lock,
@@ -112,25 +128,16 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
             _tell(around, journal.append(event))
         journal.read()
         _tell(around, journal.append(_attached(owner, around.command)))
-        shell = Shell(
-            journal=journal,
-            lock=lock,
-            readers=outside.readers,
-            writers=outside.writers,
-            approvals=store.people(target, rollout),
-            clock=around.clock,
-            reporters=around.reporters,
-            actor=owner.actor,
-        )
-        executor = Executor(shell, wait_for_people=around.wait_for_people)
+        people = store.people(target, rollout)
+        executor = _executor(journal, lock, people, outside, around, owner)
         refusal = _cannot_roll_back(executor.state) if rolling_back else None
         if refusal is not None:
-            return replace(refusal, rollout=rollout, journal=journal.path)
+            return replace(refusal, rollout=rollout, journal=journal.place)
         for event in then(executor.state, owner.actor):
             executor.append(event)
-        return _ended(executor, executor.run(), journal.path)
+        return _ended(executor, executor.run(), journal.place)
     except JournalLost as lost:
-        return _lost(lost, rollout, journal.path)
+        return _lost(lost, rollout, journal.place, around)
     finally:
         journal.close()
         if _child_lives(journal, outside):
@@ -139,15 +146,42 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
             lock.release()
 
 
+def _executor(
+    journal: StoredJournal,
+    lock: locks.HeldLock,
+    people: ApprovalReader,
+    outside: Outside,
+    around: Surroundings,
+    owner: Owner,
+) -> Executor:
+    shell = Shell(
+        journal=journal,
+        lock=lock,
+        readers=outside.readers,
+        writers=outside.writers,
+        approvals=people,
+        clock=around.clock,
+        reporters=around.reporters,
+        actor=owner.actor,
+    )
+    return Executor(shell, wait_for_people=around.wait_for_people)
+
+
+def locked(taken: locks.LockTaken, rollout: str = "") -> Result:
+    """Who holds it since when, and how that ends."""
+    return Result(ending=Ending.LOCKED, sentence=taken.message, hint=taken.hint, rollout=rollout)
+
+
 def _acquire(
-    folder: Path, owner: Owner, rollout: str, around: Surroundings, floor: int
+    place: LockPlace, owner: Owner, rollout: str, around: Surroundings, floor: int
 ) -> locks.HeldLock:
     return locks.acquire(
-        folder,
+        place,
         owner=owner,
         rollout=rollout,
         clock=around.clock,
         fence_floor=floor,
+        wait_s=around.lock_wait_s,
         tell=around.warn,
     )
 
@@ -162,18 +196,18 @@ def _attached(owner: Owner, command: str) -> Attached:
     )
 
 
-def _lost(lost: JournalLost, rollout: str, path: Path) -> Result:
+def _lost(lost: JournalLost, rollout: str, place: str, around: Surroundings) -> Result:
     """Without a journal nothing goes on: it holds where it is."""
     return Result(
-        ending=Ending.HELD,
+        ending=Ending.INTERRUPTED if around.clock.interrupted() else Ending.HELD,
         sentence=lost.message,
         hint=lost.hint or f"rollout-kit resume {rollout}",
         rollout=rollout,
-        journal=path,
+        journal=place,
     )
 
 
-def _child_lives(journal: FileJournal, outside: Outside) -> bool:
+def _child_lives(journal: StoredJournal, outside: Outside) -> bool:
     """Whether work begun under one of our intents still runs."""
     try:
         return bool(_at_work(fold(journal.read()), outside.readers.infra))
@@ -222,11 +256,11 @@ def _interrupted(executor: Executor) -> str:
     return "; ".join(parts)
 
 
-def _ended(executor: Executor, end: End, path: Path) -> Result:
+def _ended(executor: Executor, end: End, place: str) -> Result:
     state = executor.state
     assert state.started is not None
     rollout = state.started.rollout
-    result = Result(ending=Ending.HELD, sentence="", rollout=rollout, journal=path, state=state)
+    result = Result(ending=Ending.HELD, sentence="", rollout=rollout, journal=place, state=state)
     finished = state.finished
     if end is End.OVER and finished is not None:
         return replace(

@@ -8,7 +8,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from rollout_kit.execution.preview import Preview
-from rollout_kit.execution.stale import Moved
 from rollout_kit.journal.store import RolloutStore
 from rollout_kit.model.events import HoldKind, Outcome
 from rollout_kit.model.state import RolloutState
@@ -58,7 +57,7 @@ class Result:
     ending: Ending
     sentence: str
     rollout: str = ""
-    journal: Path | None = None
+    journal: str | None = None  # its place, as messages name it
     hint: str = ""
     residue: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -66,7 +65,6 @@ class Result:
     operation: str = ""
     state: RolloutState | None = field(default=None, repr=False)
     preview: Preview | None = field(default=None, repr=False)
-    moved: tuple[Moved, ...] = ()  # since the saved preview, where that is why it was refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +72,11 @@ class Surroundings:
     """Where a command runs: what it may read, where it journals, whom it tells."""
 
     environment: Mapping[str, str]
-    state_folder: Path
+    store: RolloutStore
     clock: SystemClock
     reporters: tuple[Reporter, ...] = ()
     command: str = "apply"
     wait_for_people: bool = False
+    lock_wait_s: float = 0.0
     policies: tuple[Path, ...] = ()
     warn: Callable[[str], None] = lambda _: None
-
-    @property
-    def store(self) -> RolloutStore:
-        return RolloutStore(self.state_folder)

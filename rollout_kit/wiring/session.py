@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rollout_kit import __version__
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview
-from rollout_kit.execution.saved_preview import SavedPreview
-from rollout_kit.execution.stale import compare
-from rollout_kit.journal.file_journal import load
+from rollout_kit.journal import lock as locks
+from rollout_kit.journal.lock_place import LockState
+from rollout_kit.journal.owner import this_process
 from rollout_kit.journal.store import RolloutEntry, new_rollout_id
 from rollout_kit.model.events import (
     DriftAccepted,
@@ -24,7 +25,7 @@ from rollout_kit.model.events import (
 from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.operations.api import Readers
 from rollout_kit.ports.errors import InFlight, Unavailable
-from rollout_kit.wiring.attach import attach, run
+from rollout_kit.wiring.attach import HeldMeanwhile, attach, locked, run
 from rollout_kit.wiring.outside import connect
 from rollout_kit.wiring.result import Ending, Result, Surroundings
 from rollout_kit.wiring.review import review
@@ -36,27 +37,49 @@ def preview(document: PlanDocument, plan_folder: Path, around: Surroundings) -> 
         return review(document, outside.readers, around.clock, around.policies)
 
 
-def apply(
+def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Result:
+    """Start this plan, or go on with its unfinished rollout of the same digest."""
+    until_s = around.clock.monotonic_s() + around.lock_wait_s
+    while True:
+        left_s = max(0.0, until_s - around.clock.monotonic_s()) if around.lock_wait_s else 0.0
+        waiting = replace(around, lock_wait_s=left_s)
+        try:
+            looked = _look_at_the_lock(document.target.name, waiting)
+            return _begin_or_go_on(document, plan_folder, waiting, looked)
+        except locks.LockTaken as taken:
+            return locked(taken)
+        except HeldMeanwhile:
+            around.warn("somebody held this target meanwhile; looking at the fleet once more")
+
+
+def _look_at_the_lock(target: str, around: Surroundings) -> LockState | None:
+    """How it stands before anything else is looked at; where we may wait, once nobody holds it."""
+    lock = around.store.lock(target)
+    if not around.lock_wait_s:
+        return lock.read()
+    return locks.await_free(
+        lock,
+        here=this_process(around.environment),
+        clock=around.clock,
+        wait_s=around.lock_wait_s,
+        tell=around.warn,
+    )
+
+
+def _begin_or_go_on(
     document: PlanDocument,
     plan_folder: Path,
     around: Surroundings,
-    saved: SavedPreview | None = None,
+    looked: LockState | None,
 ) -> Result:
-    """Start this plan, or go on with its unfinished rollout of the same digest.
-
-    `saved`: what was reviewed. A start is refused when plan or fleet have moved since; one that has
-    begun is held to its own journal instead.
-    """
     unfinished = around.store.newest_unfinished(document.target.name)
     if unfinished is not None:
         if unfinished.digest != document.digest:
             return _other_rollout(unfinished, document)
-        if saved is not None:
-            around.warn(f"{unfinished.rollout} goes on: a saved preview is for the start of one")
         return attach(unfinished, around)
     with connect(document, plan_folder, around.environment, around.clock) as outside:
         found = review(document, outside.readers, around.clock, around.policies)
-        stopped = _stopped(found, saved)
+        stopped = _stopped(found)
         if stopped is not None:
             return stopped
         _try_the_admin_token(document, outside.readers)
@@ -72,7 +95,7 @@ def apply(
             plan_folder=str(plan_folder.resolve()),
             tool_version=__version__,
         )
-        return run(rollout, document.target.name, outside, around, first=(first,))
+        return run(rollout, document.target.name, outside, around, first=(first,), looked=looked)
 
 
 def resume(
@@ -104,7 +127,7 @@ def roll_back(
         for other in around.store.rollouts(entry.target)
         if other.started_at > entry.started_at
         and other.rollout != entry.rollout
-        and fold(load(other.path).records).intents
+        and fold(around.store.load(other).records).intents
     )
     if later:
         return Result(
@@ -112,7 +135,7 @@ def roll_back(
             sentence=f"{later[0].rollout} wrote to {entry.target} after {entry.rollout}",
             hint=f"roll back {later[0].rollout} first, or apply a plan back to the previous build",
             rollout=entry.rollout,
-            journal=entry.path,
+            journal=entry.place,
         )
 
     def started(state: RolloutState, actor: str) -> tuple[Event, ...]:
@@ -135,17 +158,8 @@ def _try_the_admin_token(document: PlanDocument, readers: Readers) -> None:
         readers.engine.operator_metrics(document.target.namespace)
 
 
-def _stopped(found: Preview, saved: SavedPreview | None = None) -> Result | None:
-    """Why nothing may begin: another world than was reviewed, a blocker, a policy, or nothing to do."""
-    stale = compare(saved, found) if saved is not None else None
-    if stale and (stale.digest or found.problems or found.changes):
-        return Result(
-            ending=Ending.STALE,
-            sentence=stale.sentence,
-            hint="preview it anew with `--save`, and have that reviewed",
-            preview=found,
-            moved=stale.moved,
-        )
+def _stopped(found: Preview) -> Result | None:
+    """Why nothing may begin: a blocker, a policy, or nothing to do."""
     if found.problems:
         first = found.problems[0]
         more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
@@ -171,5 +185,5 @@ def _other_rollout(entry: RolloutEntry, document: PlanDocument) -> Result:
         ),
         hint=f"finish it first: `rollout-kit resume {entry.rollout}`, `rollback` or `abort`",
         rollout=entry.rollout,
-        journal=entry.path,
+        journal=entry.place,
     )

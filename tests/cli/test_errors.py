@@ -12,7 +12,7 @@ from rollout_kit.cli.console import Console
 from rollout_kit.cli.errors import explain
 from rollout_kit.document.terms import UnsetEnvironmentError
 from rollout_kit.journal.lock import LockTaken
-from rollout_kit.journal.lock_file import LockState
+from rollout_kit.journal.lock_place import LockState
 from rollout_kit.ports.errors import Incompatible, Refused, Trouble, Unavailable
 from rollout_kit.ports.journal import JournalLost
 from rollout_kit.reporters.text import Printer

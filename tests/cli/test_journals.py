@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rollout_kit.journal.lock import acquire
+from rollout_kit.journal.lock_file import LockFile
 from rollout_kit.journal.owner import this_process
 from rollout_kit.journal.people import PeopleFolder
 from rollout_kit.model.events import HoldKind, RolloutHeld
@@ -43,9 +44,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def journaled(folder: Path, *events: object, rollout: str = "orders-1", minute: int = 0) -> Path:
-    from rollout_kit.journal.store import RolloutStore
+    from rollout_kit.journal.folder_store import FolderStore
 
-    store = RolloutStore(folder / ".rollout-kit")
+    store = FolderStore(folder / ".rollout-kit")
     return write(store, rollout, started(rollout), attached(), *events, minute=minute)  # type: ignore[arg-type]
 
 
@@ -58,7 +59,7 @@ def test_where_nothing_was_ever_applied_there_is_nothing_to_show(folder: Path) -
         ran = say(folder, *command)
         assert ran.code == 5, command
         assert ran.err.startswith("error: No unfinished rollout in ")
-        assert "is --state the folder where `apply` kept its journal?" in ran.err
+        assert "is --state the place where `apply` kept its journal?" in ran.err
 
 
 def test_status_tells_an_interrupted_rollout_and_its_next_command(folder: Path) -> None:
@@ -93,7 +94,9 @@ def test_status_of_a_finished_rollout_has_no_next_command(folder: Path) -> None:
 
 def test_status_names_who_runs_it_and_forgets_who_is_dead(folder: Path) -> None:
     path = journaled(folder)
-    lock = acquire(path.parent, owner=this_process({}), rollout="orders-1", clock=VirtualClock())
+    lock = acquire(
+        LockFile(path.parent), owner=this_process({}), rollout="orders-1", clock=VirtualClock()
+    )
     ran = say(folder, "status")
     assert "run by " in ran.out
     assert f"process {os.getpid()}" in ran.out
@@ -203,7 +206,7 @@ def test_a_proof_of_what_only_a_person_knows_is_its_own_word(folder: Path) -> No
 
 def test_unlock_shows_the_holder_and_opens_only_by_force(folder: Path) -> None:
     path = journaled(folder)
-    acquire(path.parent, owner=owner(), rollout="orders-1", clock=VirtualClock())
+    acquire(LockFile(path.parent), owner=owner(), rollout="orders-1", clock=VirtualClock())
 
     ran = say(folder, "unlock")
     assert ran.code == 15

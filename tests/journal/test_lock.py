@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rollout_kit.journal.lock import HeldLock, LockTaken, LockTiming, acquire, unlock
-from rollout_kit.journal.lock_file import LockFile, LockState
+from rollout_kit.journal.lock_file import LockFile
+from rollout_kit.journal.lock_place import LockState
 from rollout_kit.journal.owner import Owner, is_gone, this_process
 from rollout_kit.ports.journal import JournalLost, LockLost
 
@@ -30,7 +31,9 @@ def clock() -> VirtualClock:
 def take(
     folder: Path, clock: VirtualClock, who: Owner = ADA, rollout: str = "r-1", floor: int = 0
 ) -> HeldLock:
-    return acquire(folder, owner=who, rollout=rollout, clock=clock, timing=QUIET, fence_floor=floor)
+    return acquire(
+        LockFile(folder), owner=who, rollout=rollout, clock=clock, timing=QUIET, fence_floor=floor
+    )
 
 
 def test_a_free_lock_is_taken_at_once_and_names_its_rollout(
@@ -69,7 +72,10 @@ def test_a_holder_that_renews_is_left_alone_from_its_first_sign_of_life(
         take(tmp_path, clock, BOB)
 
     assert clock.elapsed_s == 7.0
-    assert caught.value.message == "ada (process 1 on elsewhere) is running r-1 on this target"
+    assert caught.value.message == (
+        "ada (process 1 on elsewhere) is running r-1 on this target since 2026-04-28T10:00:00Z"
+    )
+    assert "1m after its process has died; `--lock-wait 30m` waits" in caught.value.hint
 
 
 def test_who_has_to_watch_a_holder_is_told_at_once_who_it_is_and_since_when(
@@ -80,7 +86,7 @@ def test_who_has_to_watch_a_holder_is_told_at_once_who_it_is_and_since_when(
 
     with pytest.raises(LockTaken):
         acquire(
-            tmp_path,
+            LockFile(tmp_path),
             owner=BOB,
             rollout="r-2",
             clock=clock,
@@ -244,7 +250,7 @@ def test_a_forced_unlock_stops_the_holder_and_says_who_did_it(
 ) -> None:
     held = take(tmp_path, clock)
 
-    seen = unlock(tmp_path, by="bob", because="the runner is gone")
+    seen = unlock(LockFile(tmp_path), by="bob", because="the runner is gone")
 
     assert seen is not None
     assert seen.owner == ADA
@@ -257,7 +263,7 @@ def test_a_forced_unlock_stops_the_holder_and_says_who_did_it(
 
 def test_a_forced_unlock_is_named_to_the_holder(tmp_path: Path, clock: VirtualClock) -> None:
     held = take(tmp_path, clock)
-    unlock(tmp_path, by="bob", because="the runner is gone")
+    unlock(LockFile(tmp_path), by="bob", because="the runner is gone")
     clock.elapsed_s = 31.0
 
     with pytest.raises(LockLost, match="forced open by bob: the runner is gone"):
@@ -276,7 +282,7 @@ def test_a_signal_ends_the_watching(tmp_path: Path, clock: VirtualClock) -> None
 
 def test_the_thread_renews_by_itself(tmp_path: Path, clock: VirtualClock) -> None:
     timing = LockTiming(ttl_s=60.0, renew_s=0.01)
-    held = acquire(tmp_path, owner=ADA, rollout="r-1", clock=clock, timing=timing)
+    held = acquire(LockFile(tmp_path), owner=ADA, rollout="r-1", clock=clock, timing=timing)
     deadline = time.monotonic() + 10
     while held.state.version < 4 and time.monotonic() < deadline:
         time.sleep(0.01)

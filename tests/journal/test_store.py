@@ -9,23 +9,24 @@ import pytest
 
 from rollout_kit.journal.attendance import Attendance
 from rollout_kit.journal.file_journal import FileJournal
+from rollout_kit.journal.folder_store import FolderStore
 from rollout_kit.journal.memory_lock import MemoryLock
-from rollout_kit.journal.store import RolloutNotFound, RolloutStore, new_rollout_id
+from rollout_kit.journal.store import RolloutNotFound, new_rollout_id
 from rollout_kit.model.events import Event, RollbackStarted
 
 from .cases import VirtualClock, attached, finished, intended, started
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> RolloutStore:
-    return RolloutStore(tmp_path / "state")
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "state")
 
 
 def write(
-    store: RolloutStore, rollout: str, *events: Event, target: str = "orders", minute: int = 0
+    store: FolderStore, rollout: str, *events: Event, target: str = "orders", minute: int = 0
 ) -> Path:
     clock = VirtualClock(elapsed_s=minute * 60.0)
-    path = store.journal(target, rollout)
+    path = store.path(target, rollout)
     journal = FileJournal(
         path,
         clock=clock,
@@ -40,14 +41,14 @@ def write(
     return path
 
 
-def test_a_state_folder_that_is_not_there_has_no_rollouts(store: RolloutStore) -> None:
+def test_a_state_folder_that_is_not_there_has_no_rollouts(store: FolderStore) -> None:
     assert store.rollouts() == ()
     with pytest.raises(RolloutNotFound) as caught:
         store.find(None)
     assert "--state" in caught.value.hint
 
 
-def test_rollouts_come_newest_first_with_plan_and_outcome(store: RolloutStore) -> None:
+def test_rollouts_come_newest_first_with_plan_and_outcome(store: FolderStore) -> None:
     write(store, "one", started(), attached(), finished(), minute=1)
     write(store, "two", started(), attached(), minute=2)
     write(store, "three", started(), target="billing", minute=3)
@@ -61,7 +62,7 @@ def test_rollouts_come_newest_first_with_plan_and_outcome(store: RolloutStore) -
     assert store.rollouts("orders")[0].digest == "d" * 64
 
 
-def test_the_newest_unfinished_is_the_default(store: RolloutStore) -> None:
+def test_the_newest_unfinished_is_the_default(store: FolderStore) -> None:
     write(store, "old", started(), minute=1)
     write(store, "new", started(), minute=2)
     write(store, "done", started(), finished(), minute=3)
@@ -79,28 +80,28 @@ def test_the_newest_unfinished_is_the_default(store: RolloutStore) -> None:
     ],
 )
 def test_a_rollout_is_finished_until_somebody_rolls_it_back(
-    store: RolloutStore, events: tuple[Event, ...], is_finished: bool
+    store: FolderStore, events: tuple[Event, ...], is_finished: bool
 ) -> None:
     write(store, "one", *events)
 
     assert store.rollouts()[0].finished is is_finished
 
 
-def test_a_rollout_whose_first_record_was_cut_off_has_not_begun(store: RolloutStore) -> None:
+def test_a_rollout_whose_first_record_was_cut_off_has_not_begun(store: FolderStore) -> None:
     path = write(store, "one", started())
     path.write_bytes(path.read_bytes()[:-1])
 
     assert store.rollouts() == ()
 
 
-def test_a_torn_end_does_not_hide_a_rollout(store: RolloutStore) -> None:
+def test_a_torn_end_does_not_hide_a_rollout(store: FolderStore) -> None:
     path = write(store, "one", started(), intended())
     path.write_bytes(path.read_bytes() + b'{"half')
 
     assert store.find("one").outcome is None
 
 
-def test_an_id_or_its_unique_beginning_finds_it(store: RolloutStore) -> None:
+def test_an_id_or_its_unique_beginning_finds_it(store: FolderStore) -> None:
     write(store, "orders-1", started())
     write(store, "orders-11", started())
     write(store, "billing-2", started(), finished())
@@ -113,7 +114,7 @@ def test_an_id_or_its_unique_beginning_finds_it(store: RolloutStore) -> None:
         store.find("x")
 
 
-def test_unfinished_rollouts_of_several_targets_ask_which(store: RolloutStore) -> None:
+def test_unfinished_rollouts_of_several_targets_ask_which(store: FolderStore) -> None:
     write(store, "a-1", started(), target="a")
     write(store, "b-1", started(), target="b")
 
@@ -125,7 +126,7 @@ def test_unfinished_rollouts_of_several_targets_ask_which(store: RolloutStore) -
 
 
 @pytest.mark.parametrize("target", ["../..", "..", ".", "a/b", "ü b", "orders-prod"])
-def test_no_target_name_leads_out_of_the_state_folder(store: RolloutStore, target: str) -> None:
+def test_no_target_name_leads_out_of_the_state_folder(store: FolderStore, target: str) -> None:
     path = write(store, "one", started(), target=target)
 
     assert path.parent.parent.resolve() == store.state.resolve()

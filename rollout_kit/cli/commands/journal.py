@@ -19,7 +19,8 @@ def run(arguments: Journal, console: Console) -> ExitCode:
     found = journals.find(arguments.choice, console)
     match arguments.act:
         case JournalAct.VERIFY:
-            _print_report(found.entry, verify(found.entry.path), arguments.output, console)
+            tape = found.store.tape(found.entry.target, found.entry.rollout)
+            _print_report(found.entry, verify(tape), arguments.output, console)
         case JournalAct.SHOW if arguments.output is Output.JSON:
             console.out.raw(view.journal_json(found.records))
         case JournalAct.SHOW if arguments.output is Output.MARKDOWN:
@@ -38,7 +39,7 @@ def _print_report(
     if output is Output.JSON:
         body = {
             "rollout": entry.rollout,
-            "journal": str(report.path),
+            "journal": report.place,
             "records": report.records,
             "bytes": report.bytes,
             "attended_s": report.attended_s,
@@ -49,7 +50,7 @@ def _print_report(
         return
     fences = ", ".join(str(fence) for fence in report.fences)
     text = (
-        f"{report.path}: {report.records} records in {report.bytes} bytes, each after the one it "
+        f"{report.place}: {report.records} records in {report.bytes} bytes, each after the one it "
         f"was written after; attended {span(report.attended_s)}, fences {fences}"
     )
     console.out.line(text, Style.GOOD)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rollout_kit.cli import plan_file, saved_previews
+from rollout_kit.cli import plan_file
 from rollout_kit.cli.arguments import Output, Preview
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.exit_codes import ExitCode
 from rollout_kit.cli.options import DEFAULT_STATE
 from rollout_kit.document.substitute import Purpose
 from rollout_kit.execution import preview as execution
+from rollout_kit.journal.folder_store import FolderStore
 from rollout_kit.policy.find import packs_beside, packs_in
 from rollout_kit.reporters.preview_json import preview_json
 from rollout_kit.reporters.preview_markdown import preview_markdown
@@ -26,15 +27,13 @@ def run(arguments: Preview, console: Console) -> ExitCode:
     folder = plan_file.folder(arguments.plan, console)
     around = Surroundings(
         environment=console.environment,
-        state_folder=console.folder / DEFAULT_STATE,
+        store=FolderStore(console.folder / DEFAULT_STATE),
         clock=SystemClock(),
         command="preview",
         policies=policies(arguments.policies, folder, console),
         warn=console.warn,
     )
     found = session.preview(document, folder, around)
-    if arguments.save is not None:
-        saved_previews.save(found, arguments.save, console)
     match arguments.output:
         case Output.JSON:
             console.out.raw(preview_json(found, arguments.plan.file))
