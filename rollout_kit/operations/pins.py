@@ -216,6 +216,8 @@ def unmeasured_markers(
 def carried_markers(observation: Observation) -> Iterator[tuple[str, str | Absent | None]]:
     """Every process that pins new runs, with its marker: (`node api-1`, marker)."""
     for fact, value in observation.facts.items():
+        if not fact.endswith("/marker"):
+            continue
         kind, _, rest = fact.partition("/")
         name, _, attribute = rest.partition("/")
         if kind == "node" and attribute == "marker":

@@ -15,7 +15,7 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.registry import KINDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One operation, what it would do to `before`, and the world it is expected to leave."""
 
@@ -33,7 +33,7 @@ class Stage:
         """Whether it writes, or would if nothing stood in its way."""
         return self.change.kind in (ChangeKind.UPDATE, ChangeKind.BLOCKED)
 
-    @property
+    @cached_property
     def changed(self) -> Facts:
         """The facts that it is expected to change, with their new values."""
         before = self.before.facts

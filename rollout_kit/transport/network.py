@@ -45,6 +45,7 @@ class NetworkExchange:
         self._trust = trust
         self._monotonic_s = monotonic_s
         self._guard = threading.Lock()
+        self._behind_proxy = bool(getproxies())
         self._proxied: httpx.Client | None = None
         self._direct: dict[bool, httpx.HTTPTransport] = {}
 
@@ -104,7 +105,7 @@ class NetworkExchange:
 
     def _answered(self, request: httpx.Request) -> httpx.Response:
         """The answer without its body. A client, which finds proxies, costs as much as all the rest."""
-        if request.url.userinfo or getproxies():
+        if request.url.userinfo or self._behind_proxy:
             return self._client().send(request, stream=True)
         return self._transport(secure=request.url.scheme != "http").handle_request(request)
 
