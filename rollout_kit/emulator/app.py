@@ -13,7 +13,7 @@ from rollout_kit.emulator.gatekeeper import CONTROL_HEADER, CONTROL_VERSION, WOR
 from rollout_kit.emulator.model import ledger, topology
 from rollout_kit.emulator.model.moments import to_us
 from rollout_kit.emulator.model.records import Migration, Namespace, Write
-from rollout_kit.emulator.model.settings import Generation, ServerSettings
+from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
 from rollout_kit.emulator.routes import (
     cohorts,
     deployments,
@@ -151,6 +151,8 @@ def _check_place(call: Call, route: Route) -> None:
         gated = route.blockable and settings.rules.pending_migrations_gate_ready
         if gated and ledger.pending(rows, settings.image_version):
             raise Refusal(503, _schema_blocked())
+        if _under_pressure(call, route):
+            raise Refusal(503, _storage_pressure(), (("Retry-After", "5"),))
         if route.namespaced and rows.get(Namespace, call.namespace) is None:
             raise Refusal(404, _unknown_namespace(call.namespace))
 
@@ -173,6 +175,21 @@ def _schema_blocked() -> Mapping[str, object]:
         "reason": "workflow_v2_blocked",
         "blocked_by": ["migrations"],
         "remediation": "Run server-bootstrap before routing workers or SDKs to this server.",
+    }
+
+
+def _under_pressure(call: Call, route: Route) -> bool:
+    """Whether storage pressure keeps out what this call would add; workers go on with what they have."""
+    adds = route.blockable and route.plane is Plane.CONTROL and call.request.method not in _READING
+    newer = call.settings.generation is Generation.V2
+    return newer and adds and call.settings.meets(Condition.STORAGE_PRESSURE)
+
+
+def _storage_pressure() -> Mapping[str, object]:
+    return {
+        "message": "The server admits no new work while its storage is under pressure.",
+        "reason": "storage_pressure",
+        "request_admitted": False,
     }
 
 

@@ -33,29 +33,35 @@ def authenticate(request: Request, settings: ServerSettings) -> Role | None:
         return None
     if settings.auth_driver not in _DRIVERS:
         raise Refusal(500, _server_error(f"Unknown auth driver: {settings.auth_driver}"))
-    tokens = settings.tokens
+    tokens = settings.credentials
     if not tokens.any_role and not tokens.legacy:
         text = (
             f'Auth driver is set to "{settings.auth_driver}" but DW_AUTH_TOKEN is not configured.'
         )
         raise Refusal(500, _server_error(text))
-    scheme, _, presented = (request.header("authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and presented:
-        for role, token in (
-            (Role.WORKER, tokens.worker),
-            (Role.OPERATOR, tokens.operator),
-            (Role.ADMIN, tokens.admin),
-        ):
-            if token and hmac.compare_digest(token.encode(), presented.encode()):
-                return role
-        if (
-            tokens.legacy
-            and settings.auth_backward_compatible
-            and hmac.compare_digest(tokens.legacy.encode(), presented.encode())
-        ):
-            return Role.ADMIN if tokens.any_role else None
+    vouches = _signs if settings.auth_driver == "signature" else _bears
+    for role, secret in (
+        (Role.WORKER, tokens.worker),
+        (Role.OPERATOR, tokens.operator),
+        (Role.ADMIN, tokens.admin),
+    ):
+        if secret and vouches(request, secret):
+            return role
+    if tokens.legacy and settings.auth_backward_compatible and vouches(request, tokens.legacy):
+        return Role.ADMIN if tokens.any_role else None
     text = "Invalid or missing authentication token."
     raise Refusal(401, {"reason": "unauthorized", "message": text})
+
+
+def _bears(request: Request, token: str) -> bool:
+    scheme, _, presented = (request.header("authorization") or "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), presented.encode())
+
+
+def _signs(request: Request, key: str) -> bool:
+    """`X-Signature` is the HMAC-SHA256 of the raw body, in hex."""
+    expected = hmac.new(key.encode(), request.body, "sha256").hexdigest()
+    return hmac.compare_digest(expected, (request.header("x-signature") or "").lower())
 
 
 def authorise(role: Role | None, route: Route) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from waitress.channel import HTTPChannel
@@ -32,20 +33,45 @@ class _ClosingTask(WSGITask):
 def holding_polls(
     handle: Handle,
     *,
+    at_most: int | None = None,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Handle:
-    """Ask again while a poll finds nothing, for as long as it wants to be held."""
+    """Ask again while a poll finds nothing, for as long as it wants to be held.
+
+    `at_most`: so many are held at a time; who comes beyond is told to come again in a second.
+    """
+    places = threading.BoundedSemaphore(at_most) if at_most is not None else None
 
     def held(request: Request) -> Response:
-        began = monotonic()
         response = handle(request)
+        if response.hold_s is None or places is None:
+            return awaited(request, response)
+        if not places.acquire(blocking=False):
+            return _no_place(response)
+        try:
+            return awaited(request, response)
+        finally:
+            places.release()
+
+    def awaited(request: Request, response: Response) -> Response:
+        began = monotonic()
         while response.hold_s is not None and (left := began + response.hold_s - monotonic()) > 0:
             sleep(min(_LOOK_EVERY_S, left))
             response = handle(request)
         return response
 
     return held
+
+
+def _no_place(response: Response) -> Response:
+    body = {
+        "task": None,
+        "error": "This node holds as many long polls as it may.",
+        "reason": "long_poll_capacity_exhausted",
+    }
+    headers = (*response.headers, ("Retry-After", "1"))
+    return replace(response, status=429, body=body, headers=headers, hold_s=None)
 
 
 def never_answering(handle: Handle) -> Handle:
@@ -72,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = process.settings(options)
     store = SqliteStore(options.database, create=False)
     node = build(settings, store, process.utc_now)
-    handle = never_answering(holding_polls(node))
+    handle = never_answering(holding_polls(node, at_most=settings.long_polls_at_most))
     HTTPChannel.task_class = _ClosingTask
     try:
         server = create_server(

@@ -85,9 +85,11 @@ class Response:
 class Refusal(Exception):
     """Ends a request with an answer that is not a success; what was written stays undone."""
 
-    def __init__(self, status: int, body: Mapping[str, object]) -> None:
+    def __init__(
+        self, status: int, body: Mapping[str, object], headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(status, body)
-        self.response = Response(status=status, body=dict(body))
+        self.response = Response(status=status, body=dict(body), headers=headers)
 
 
 class ServerError(Exception):

@@ -25,6 +25,8 @@ def test_each_variable_reaches_its_setting() -> None:
         "DW_V2_SUPPORTED_COMPATIBILITIES": "b1, b2",
         "DW_WORKER_TOKEN": "w",
         "DW_AUTH_DRIVER": "none",
+        "DW_OPERATOR_SIGNATURE_KEY": "k",
+        "DW_WORKER_LONG_POLL_MAX_CONCURRENT": "3",
         "DW_WORKER_POLL_TIMEOUT": "2",
         "DW_WORKER_STALE_AFTER_SECONDS": "4",
         "DW_WORKER_HEARTBEAT_INTERVAL_SECONDS": "1",
@@ -41,6 +43,7 @@ def test_each_variable_reaches_its_setting() -> None:
     assert (made.server_id, made.shown_version, made.image_version) == ("api-1", "2.4.0", "2.4.0")
     assert (made.marker, made.supported_markers) == ("b1", ["b1", "b2"])
     assert (made.tokens.worker, made.tokens.operator, made.auth_driver) == ("w", None, "none")
+    assert (made.signature_keys.operator, made.long_polls_at_most) == ("k", 3)
     assert (made.poll_timeout_s, made.stale_after_s, made.heartbeat_interval_s) == (2, 4, 1)
     assert (made.fleet_validation, made.compatibility_ttl_s) == (FleetValidation.FAIL, 3)
     assert (made.topology_shape, made.process_class) == (

@@ -46,6 +46,30 @@ def test_an_empty_poll_is_held_for_its_whole_time(either: Cluster) -> None:
     assert sum(naps) == pytest.approx(2)
 
 
+def test_beyond_its_places_a_node_tells_a_poll_to_come_again(either: Cluster) -> None:
+    node = either.node(poll_timeout_s=2)
+    node.join("w1", "b1")
+    asked = '{"worker_id": "w1", "task_queue": "q"}'
+    meanwhile: list[Response] = []
+
+    def sleep(seconds: float) -> None:
+        either.clock.advance(seconds)
+        if not meanwhile:
+            meanwhile.append(poll(either, handle, asked))
+
+    handle = holding_polls(
+        node.handle, at_most=1, sleep=sleep, monotonic=lambda: either.clock.us / 1_000_000
+    )
+    assert poll(either, handle, asked).status == 200
+    (refused,) = meanwhile
+    assert refused.status == 429
+    assert isinstance(refused.body, dict)
+    assert refused.body["reason"] == "long_poll_capacity_exhausted"
+    assert ("Retry-After", "1") in refused.headers
+    assert refused.hold_s is None
+    assert poll(either, handle, asked).status == 200, "the place is free again"
+
+
 def test_a_poll_ends_as_soon_as_there_is_work(either: Cluster) -> None:
     node = either.node(marker="b1")
     node.join("w1", "b1")

@@ -48,6 +48,8 @@ def checks_of(rows: Rows, settings: ServerSettings, now_us: int) -> dict[str, Ch
         **_node_checks(settings),
     }
     if settings.generation is Generation.V2:
+        if settings.meets(Condition.STORAGE_PRESSURE):  # the contract names no key for it
+            checks["storage"] = {"status": "unavailable", "message": "Storage is under pressure."}
         checks["queue"] = {"status": "ok", "connection": "redis", "driver": "redis"}
         checks["workflow_v2"] = _workflow_v2(rows, settings, now_us)
     return checks
@@ -125,7 +127,7 @@ def _auth(settings: ServerSettings) -> Check:
     if driver not in _DRIVERS:
         remedy = "Set DW_AUTH_DRIVER to none, token, or signature."
         return {"status": "invalid", "driver": driver, "remediation": remedy}
-    if driver != "none" and not settings.tokens.any_role and not settings.tokens.legacy:
+    if driver != "none" and not settings.credentials.any_role and not settings.credentials.legacy:
         remedy = "Configure at least one credential for the selected auth driver."
         return {"status": "missing", "driver": driver, "remediation": remedy}
     return {"status": "ok", "driver": driver}

@@ -18,7 +18,7 @@ from rollout_kit.emulator.model.records import (
     TaskState,
     Timer,
 )
-from rollout_kit.emulator.model.settings import ServerSettings
+from rollout_kit.emulator.model.settings import Condition, ServerSettings
 from rollout_kit.emulator.model.tasks import lease_expired, release_expired
 from rollout_kit.emulator.store import Rows
 
@@ -103,6 +103,9 @@ def repair_pass(
         for task in open_tasks(rows)
         if needs_repair(task, now_us) and (not run_ids or task.run_id in run_ids)
     ][:SCAN_LIMIT]
+    selected, failed = len(found), list[Task]()
+    if settings.meets(Condition.PASSES_FAIL):
+        found, failed = [], found
     expired_runs = _wake_expired_runs(rows, now_us)
     release_expired(rows, found, now_us)
     for task in found:
@@ -117,7 +120,10 @@ def repair_pass(
         "backfilled_command_contracts": 0,
         "command_contract_backfill_unavailable": 0,
         "command_contract_failures": [],
-        "existing_task_failures": [],
+        "existing_task_failures": [
+            {"task_id": task.task_id, "message": "The task could not be dispatched."}
+            for task in failed
+        ],
         "missing_run_failures": [],
         "connection": None,
         "queue": None,
@@ -125,9 +131,9 @@ def repair_pass(
         "instance_id": None,
         "respect_throttle": False,
         "throttled": False,
-        "selected_existing_task_candidates": len(found),
+        "selected_existing_task_candidates": selected,
         "selected_missing_task_candidates": 0,
-        "selected_total_candidates": len(found),
+        "selected_total_candidates": selected,
         "repaired_existing_tasks": len(found),
         "repaired_missing_tasks": 0,
         "dispatched_tasks": len(found) + expired_runs,

@@ -26,6 +26,8 @@ class Condition(StrEnum):
     CACHE_DOWN = "cache_down"
     ROLLOUT_TABLE_MISSING = "rollout_table_missing"
     FIRST_DRAIN_RACE = "first_drain_race"
+    STORAGE_PRESSURE = "storage_pressure"
+    PASSES_FAIL = "passes_fail"  # every item that a system pass selects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +130,12 @@ class ServerSettings:
     supported_markers: Sequence[str] | None = None
     tokens: Tokens = field(default_factory=Tokens)
     auth_driver: str = "token"
+    signature_keys: Tokens = field(default_factory=Tokens)
     auth_provider: str | None = None
     auth_backward_compatible: bool = True
     default_namespace: str = "default"
     poll_timeout_s: int = 30
+    long_polls_at_most: int | None = None  # held at a time; the stock image of 2.x says 2
     stale_after_override_s: int | None = None
     heartbeat_interval_s: int = 10
     workflow_lease_s: float | None = None
@@ -145,6 +149,11 @@ class ServerSettings:
     worker_protocol: str | None = None
     conditions: frozenset[Condition] = frozenset()
     backend_address: str = "127.0.0.1:5432"
+
+    @property
+    def credentials(self) -> Tokens:
+        """What the auth driver compares with: keys of signatures, or tokens."""
+        return self.signature_keys if self.auth_driver == "signature" else self.tokens
 
     @property
     def rules(self) -> Rules:

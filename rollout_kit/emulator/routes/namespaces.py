@@ -8,6 +8,7 @@ from rollout_kit.emulator.calls import ADMINS, Call, Route, invalid
 from rollout_kit.emulator.model import namespaces
 from rollout_kit.emulator.model.moments import whole_second
 from rollout_kit.emulator.model.records import Namespace
+from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Refusal, Response
 
@@ -66,6 +67,14 @@ def _update(call: Call) -> Response:
     return Response(body=namespaces.row(changed, call.settings.generation))
 
 
+def _delete(call: Call) -> Response:
+    """Calls that name it are 404 from now on; what was in it is no longer reached."""
+    with call.write() as rows:
+        found = _find(rows, call)
+        rows.delete(found)
+    return Response(body={"name": found.name, "outcome": "deleted"})
+
+
 def _find(rows: Rows, call: Call) -> Namespace:
     name = call.names["namespace"]
     found = rows.get(Namespace, name.lower())
@@ -86,6 +95,14 @@ ROUTES = (
     Route(method="GET", pattern=_ONE, handler=_show, namespaced=False),
     Route(
         method="POST", pattern="/api/namespaces", handler=_create, roles=ADMINS, namespaced=False
+    ),
+    Route(
+        method="DELETE",
+        pattern=_ONE,
+        handler=_delete,
+        roles=ADMINS,
+        namespaced=False,
+        generations=(Generation.V2,),
     ),
     Route(method="PUT", pattern=_ONE, handler=_update, roles=ADMINS, namespaced=False),
 )

@@ -8,11 +8,13 @@ from rollout_kit.emulator.model import fleet, metrics, passes, repair
 from rollout_kit.emulator.model.ledger import OPERATOR_METRICS_SINCE
 from rollout_kit.emulator.model.moments import SECOND_US, offset
 from rollout_kit.emulator.model.records import Namespace
-from rollout_kit.emulator.model.settings import Generation
+from rollout_kit.emulator.model.settings import Condition, Generation
 from rollout_kit.emulator.store import Rows
 from rollout_kit.emulator.wire import Response
 
 _DAY_US = 86_400 * SECOND_US
+MULTI_STATUS = 207
+"""Done, with failures: a client that only looks for 400 and above takes it for success."""
 
 
 def _operator_metrics(call: Call) -> Response:
@@ -67,7 +69,8 @@ def _repair_pass(call: Call) -> Response:
             call.now_us,
             run_ids=[str(item) for item in run_ids] if isinstance(run_ids, list) else (),
         )
-    return Response(body=report)
+    failures = [found for name, found in report.items() if name.endswith("_failures") and found]
+    return Response(status=MULTI_STATUS if failures else 200, body=report)
 
 
 def _timeouts(call: Call) -> Response:
@@ -84,10 +87,21 @@ def _timeouts(call: Call) -> Response:
 
 
 def _timeouts_pass(call: Call) -> Response:
+    if call.settings.meets(Condition.PASSES_FAIL):
+        with call.read() as rows:
+            overdue = passes.overdue_activities(rows, call.now_us)
+        return _all_failed("enforced", [task.task_id for task in overdue])
     with call.write() as rows:
         enforced = passes.enforce_timeouts(rows, call.now_us)
     counts = {"processed": enforced, "enforced": enforced, "skipped": 0, "failed": 0}
     return Response(body=counts | {"results": []})
+
+
+def _all_failed(done: str, ids: list[str]) -> Response:
+    """A pass that could do nothing of what it selected."""
+    counts = {"processed": len(ids), done: 0, "skipped": 0, "failed": len(ids)}
+    results = [{"id": one, "outcome": "failed"} for one in ids]
+    return Response(status=MULTI_STATUS if ids else 200, body=counts | {"results": results})
 
 
 def _retention(call: Call) -> Response:
@@ -109,8 +123,11 @@ def _retention(call: Call) -> Response:
 
 def _retention_pass(call: Call) -> Response:
     with call.write() as rows:
-        days = _retention_days(rows, call)
-        pruned = passes.prune(rows, call.namespace, call.now_us - days * _DAY_US)
+        cutoff_us = call.now_us - _retention_days(rows, call) * _DAY_US
+        if call.settings.meets(Condition.PASSES_FAIL):
+            expired = passes.expired_runs(rows, call.namespace, cutoff_us)
+            return _all_failed("pruned", [run.run_id for run in expired])
+        pruned = passes.prune(rows, call.namespace, cutoff_us)
     counts = {"processed": pruned, "pruned": pruned, "skipped": 0, "failed": 0}
     return Response(body=counts | {"results": []})
 

@@ -91,6 +91,7 @@ def _heartbeat(call: Call) -> Response:
         raise invalid({"worker_id": ["The worker id field is required."]})
     with call.write() as rows:
         worker = rows.get(Worker, call.namespace, str(worker_id))
+        _refuse_superseded(call, worker)
         if worker is not None:
             slots = _slots(body.get("task_slots"))
             workers.heartbeat(rows, call.settings, worker, call.now_us, task_slots=slots)
@@ -113,6 +114,20 @@ def _heartbeat(call: Call) -> Response:
             "stale_after_seconds": call.settings.stale_after_s,
         }
     return Response(body=shown)
+
+
+def _refuse_superseded(call: Call, worker: Worker | None) -> None:
+    """2.x: another process has registered this worker id since; the token tells them apart.
+
+    Raises Refusal 409 for a heartbeat with an earlier registration's token.
+    """
+    token = _text(call.json.get("registration_token"))
+    if worker is None or call.settings.generation is not Generation.V2:
+        return
+    if token is not None and token != worker.token:
+        text = "Another registration of this worker id has taken over."
+        facts = {"reason": "worker_registration_superseded", "worker_id": worker.worker_id}
+        raise Refusal(409, {"error": text, **facts})
 
 
 def _leave(call: Call) -> Response:
