@@ -137,13 +137,20 @@ def _datetime(data: Any) -> datetime:
 
 
 def _enum(kind: type[Enum]) -> Decoder:
+    members = _members(kind)
+
     def read(data: Any) -> Enum:
-        try:
-            return kind(data)
-        except ValueError:
-            raise _Misfit(f"{data!r} is not a {kind.__name__}") from None
+        found = members.get(data) if isinstance(data, str) else None
+        if found is None:
+            raise _Misfit(f"{data!r} is not a {kind.__name__}")
+        return found
 
     return read
+
+
+def _members(kind: type[Enum]) -> dict[str, Enum]:
+    """Looked up: asking the class is dear where most values, texts among facts, are none of it."""
+    return {member.value: member for member in kind}
 
 
 def _flattened(options: tuple[Any, ...]) -> typing.Iterator[Any]:
@@ -158,7 +165,12 @@ def _union(options: tuple[Any, ...]) -> Decoder:
     """Dataclasses by their tag; else enums first, then the very type of the value, then what fits."""
     classes = [option for option in options if isinstance(option, type)]
     tagged = {option.__name__: _decoder(option) for option in classes if is_dataclass(option)}
-    enums = [_decoder(option) for option in classes if issubclass(option, Enum)]
+    members = {
+        value: member
+        for option in reversed(classes)
+        if issubclass(option, Enum)
+        for value, member in _members(option).items()
+    }
     exact = {option: _decoder(option) for option in options if option in _PLAIN}
     others = [_decoder(option) for option in options]
 
@@ -171,8 +183,10 @@ def _union(options: tuple[Any, ...]) -> Decoder:
             if found is None:
                 raise _Misfit(f"{tag!r} is not known here")
             return found(data)
+        if isinstance(data, str) and data in members:
+            return members[data]
         first = exact.get(type(data))
-        for decode in (*enums, *((first,) if first else ()), *others):
+        for decode in (first, *others) if first else others:
             try:
                 return decode(data)
             except _Misfit:
