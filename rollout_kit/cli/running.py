@@ -13,6 +13,7 @@ from rollout_kit.cli.arguments import Output
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.errors import explain
 from rollout_kit.cli.exit_codes import AFTER_WRITES, ExitCode
+from rollout_kit.cli.never_waiting import never_waiting
 from rollout_kit.cli.options import DEFAULT_STATE, with_state
 from rollout_kit.model.events import OperationIntended, Progress, Record, RolloutStarted
 from rollout_kit.ports.reporter import Reporter
@@ -84,6 +85,13 @@ def carry_out(
 ) -> ExitCode:
     """Run `act` with everything it needs, say how it ended, give the code."""
     clock = clock or listening_clock()
+    with never_waiting(console, clock, json=run.output is Output.JSON) as patient:
+        return _carried_out(run, patient, act, clock)
+
+
+def _carried_out(
+    run: Run, console: Console, act: Callable[[Surroundings], Result], clock: SystemClock
+) -> ExitCode:
     with _shown(run, console, clock) as shown:
         around = Surroundings(
             environment=console.environment,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from rollout_kit.execution.preview import Preview
+from rollout_kit.execution.stale import Moved
 from rollout_kit.journal.store import RolloutStore
 from rollout_kit.model.events import HoldKind, Outcome
 from rollout_kit.model.state import RolloutState
@@ -65,6 +66,7 @@ class Result:
     operation: str = ""
     state: RolloutState | None = field(default=None, repr=False)
     preview: Preview | None = field(default=None, repr=False)
+    moved: tuple[Moved, ...] = ()  # since the saved preview, where that is why it was refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 from rollout_kit import __version__
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview
+from rollout_kit.execution.saved_preview import SavedPreview
+from rollout_kit.execution.stale import compare
 from rollout_kit.journal import lock as locks
 from rollout_kit.journal.lock_place import LockState
 from rollout_kit.journal.owner import this_process
@@ -37,15 +39,24 @@ def preview(document: PlanDocument, plan_folder: Path, around: Surroundings) -> 
         return review(document, outside.readers, around.clock, around.policies)
 
 
-def apply(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Result:
-    """Start this plan, or go on with its unfinished rollout of the same digest."""
+def apply(
+    document: PlanDocument,
+    plan_folder: Path,
+    around: Surroundings,
+    saved: SavedPreview | None = None,
+) -> Result:
+    """Start this plan, or go on with its unfinished rollout of the same digest.
+
+    `saved`: what was reviewed. A start is refused when plan or fleet have moved since; one that has
+    begun is held to its own journal instead.
+    """
     until_s = around.clock.monotonic_s() + around.lock_wait_s
     while True:
         left_s = max(0.0, until_s - around.clock.monotonic_s()) if around.lock_wait_s else 0.0
         waiting = replace(around, lock_wait_s=left_s)
         try:
             looked = _look_at_the_lock(document.target.name, waiting)
-            return _begin_or_go_on(document, plan_folder, waiting, looked)
+            return _begin_or_go_on(document, plan_folder, waiting, looked, saved)
         except locks.LockTaken as taken:
             return locked(taken)
         except HeldMeanwhile:
@@ -71,15 +82,18 @@ def _begin_or_go_on(
     plan_folder: Path,
     around: Surroundings,
     looked: LockState | None,
+    saved: SavedPreview | None,
 ) -> Result:
     unfinished = around.store.newest_unfinished(document.target.name)
     if unfinished is not None:
         if unfinished.digest != document.digest:
             return _other_rollout(unfinished, document)
+        if saved is not None:
+            around.warn(f"{unfinished.rollout} goes on: a saved preview is for the start of one")
         return attach(unfinished, around)
     with connect(document, plan_folder, around.environment, around.clock) as outside:
         found = review(document, outside.readers, around.clock, around.policies)
-        stopped = _stopped(found)
+        stopped = _stopped(found, saved)
         if stopped is not None:
             return stopped
         _try_the_admin_token(document, outside.readers)
@@ -158,8 +172,17 @@ def _try_the_admin_token(document: PlanDocument, readers: Readers) -> None:
         readers.engine.operator_metrics(document.target.namespace)
 
 
-def _stopped(found: Preview) -> Result | None:
-    """Why nothing may begin: a blocker, a policy, or nothing to do."""
+def _stopped(found: Preview, saved: SavedPreview | None = None) -> Result | None:
+    """Why nothing may begin: another world than was reviewed, a blocker, a policy, or nothing to do."""
+    stale = compare(saved, found) if saved is not None else None
+    if stale and (stale.digest or found.problems or found.changes):
+        return Result(
+            ending=Ending.STALE,
+            sentence=stale.sentence,
+            hint="preview it anew with `--save`, and have that reviewed",
+            preview=found,
+            moved=stale.moved,
+        )
     if found.problems:
         first = found.problems[0]
         more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout_kit.cli import plan_file
+from rollout_kit.cli import plan_file, saved_previews
 from rollout_kit.cli.arguments import Apply
 from rollout_kit.cli.commands.preview import policies
 from rollout_kit.cli.console import Console
@@ -16,6 +16,8 @@ from rollout_kit.wiring import session
 def run(arguments: Apply, console: Console) -> ExitCode:
     document = plan_file.usable(arguments.plan, console, Purpose.APPLY)
     folder = plan_file.folder(arguments.plan, console)
+    preview = arguments.preview
+    saved = saved_previews.load(preview, document, console) if preview is not None else None
     planned = below(folder, document.state) if document.state else None
     how = Run(
         command="apply",
@@ -26,4 +28,4 @@ def run(arguments: Apply, console: Console) -> ExitCode:
         policies=policies(arguments.policies, folder, console),
     )
     warn_of_a_lost_state(how, console)
-    return carry_out(how, console, lambda around: session.apply(document, folder, around))
+    return carry_out(how, console, lambda around: session.apply(document, folder, around, saved))

@@ -13,6 +13,7 @@ from rollout_kit.cli.arguments import Demo, Output, PlanChoice
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.errors import CommandError
 from rollout_kit.cli.exit_codes import ExitCode
+from rollout_kit.cli.never_waiting import never_waiting
 from rollout_kit.cli.running import Run, carry_out, listening_clock
 from rollout_kit.cli.sandbox_view import print_fleet
 from rollout_kit.document.substitute import Purpose
@@ -52,6 +53,11 @@ PACE = {
 def run(arguments: Demo, console: Console) -> ExitCode:
     """The exit code is that of `apply`; 1 where a workflow was lost. No process stays behind."""
     clock = listening_clock()
+    with never_waiting(console, clock) as patient:
+        return _run(arguments, patient, clock)
+
+
+def _run(arguments: Demo, console: Console, clock: SystemClock) -> ExitCode:
     folder = Path(tempfile.mkdtemp(prefix="rollout-kit-demo-"))
     flaw = Flaw(arguments.breaks) if arguments.breaks else None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rollout_kit.cli import plan_file
+from rollout_kit.cli import plan_file, saved_previews
 from rollout_kit.cli.arguments import Output, Preview
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.exit_codes import ExitCode
@@ -34,6 +34,8 @@ def run(arguments: Preview, console: Console) -> ExitCode:
         warn=console.warn,
     )
     found = session.preview(document, folder, around)
+    if arguments.save is not None:
+        saved_previews.save(found, arguments.save, console)
     match arguments.output:
         case Output.JSON:
             console.out.raw(preview_json(found, arguments.plan.file))
