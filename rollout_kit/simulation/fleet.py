@@ -17,13 +17,13 @@ from rollout_kit.ports.infra import (
     ProcessSpec,
 )
 from rollout_kit.simulation.effects import Who
-from rollout_kit.simulation.machines import Machines
+from rollout_kit.simulation.front import Front
 from rollout_kit.simulation.members import TOKENS, ServerImage
 
 __all__ = ["TOKENS", "MemoryFleet", "ServerImage"]
 
 
-class MemoryFleet(Machines):
+class MemoryFleet(Front):
     """Implements `ports.infra.Infra`: every change is done at once.
 
     `before_begin` and `after_begin` are called around each: they may raise what a driver raises.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from rollout_kit.emulator.app import NoAnswer, build
+from rollout_kit.emulator.app import build
 from rollout_kit.emulator.model import ledger
 from rollout_kit.emulator.model.moments import to_us
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.store import Store
-from rollout_kit.emulator.wire import Request, Response
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.infra import (
     CohortSpec,
@@ -39,7 +38,6 @@ from rollout_kit.simulation.effects import (
     NodeStopped,
     SchedulerStarted,
     SchedulerStopped,
-    ServerWrite,
     Who,
 )
 from rollout_kit.simulation.members import NEVER, Cohort, Node, ServerImage, settings_of
@@ -85,12 +83,7 @@ class Machines:
         self.worker_images: set[str] = set()
         self.begun: list[tuple[str, InfraChange]] = []
         self.tell: Callable[[Happening], None] | None = None
-        self.late = False
-        """The request that now arrives was given up by its caller."""
-        self.copy = False
-        """It arrived before."""
         self._serial = 0
-        self._turn = 0
 
     def happened(self, effect: Effect, who: Who, key: str = "") -> None:
         """Tell it on."""
@@ -111,6 +104,7 @@ class Machines:
         settings = settings_of(name, spec, self.generation, image.version, self.poll_timeout_s)
         self.nodes[name] = Node(
             spec=spec,
+            settings=settings,
             attached=before.attached if before else True,
             up_at_s=up_at_s,
             handle=build(settings, self.store, self.clock.now),
@@ -196,55 +190,9 @@ class Machines:
         self.nodes[node].attached = attached
         self.happened(NodeAttached(node=node) if attached else NodeDetached(node=node), who, key)
 
-    def live(self) -> None:
-        """A turn of everybody's life."""
-        for cohort in self.cohorts.values():
-            for worker in cohort.workers:
-                worker.live(self.clock.elapsed_s, self._by_worker)
-        for stranger in self.strangers:
-            stranger.live(self.clock.elapsed_s, self._by_worker)
-
-    def _by_worker(self, request: Request) -> Response | None:
-        return self.front(request, Who.WORKER)
-
     def up(self, name: str) -> bool:
         node = self.nodes.get(name)
         return node is not None and node.up_at_s <= self.clock.elapsed_s
-
-    def front(self, request: Request, who: Who = Who.PERSON) -> Response | None:
-        """Through the load balancer: the first attached node that answers, turn by turn."""
-        names = [name for name, node in self.nodes.items() if node.attached]
-        self._turn += 1
-        for offset in range(len(names)):
-            name = names[(self._turn + offset) % len(names)]
-            if self.up(name):
-                return self.node(name, request, who)
-        return None
-
-    def node(self, name: str, request: Request, who: Who = Who.PERSON) -> Response | None:
-        """To this node itself. None: no answer."""
-        if not self.up(name):
-            return None
-        try:
-            response = self.nodes[name].handle(request)
-        except NoAnswer:
-            return None
-        if self.tell is not None and request.method != "GET" and response.hold_s is None:
-            self._told(name, request, response, who)
-        return response
-
-    def _told(self, name: str, request: Request, response: Response, who: Who) -> None:
-        written = ServerWrite(
-            node=name,
-            method=request.method,
-            path=request.path,
-            namespace=request.headers.get("x-namespace", ""),
-            body=request.body,
-            status=response.status,
-            late=self.late,
-            copy=self.copy,
-        )
-        self.happened(written, who)
 
     def change(self, change: InfraChange, who: Who, key: str = "") -> JobStatus:
         """Do it at once, by this hand."""

@@ -28,6 +28,7 @@ class Node:
     """One API node as a process: what runs, since when it answers."""
 
     spec: ProcessSpec
+    settings: ServerSettings
     handle: Callable[[Request], Response]
     attached: bool = True
     up_at_s: float = 0.0

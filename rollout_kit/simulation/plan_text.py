@@ -68,7 +68,7 @@ def _conditions(scenario: Scenario) -> Iterator[str]:
         yield f"  leases: {{metric: tasks.lease_expired, increase_at_most: 2, {GATE}}}"
     yield "guards:"
     for guard in ("served", "supporters", "attached-ready", "repair-near-baseline"):
-        yield f"  {guard}: {{interval: 5s}}"
+        yield f"  {guard}: {{interval: 10s}}"
 
 
 def _ordered(scenario: Scenario) -> list[str]:

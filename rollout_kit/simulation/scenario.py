@@ -94,8 +94,10 @@ class Scenario:
     answer: Answer = Answer.RESUME
     patience_s: float = 5.0
     """After how long the operator answers a hold or approves, and starts a tool that died."""
-    latency_s: float = 0.005
+    latency_s: float = 0.05
     """What each request of the tool takes at least."""
+    starts_in_s: float = 0.3
+    """How long a node takes to come up."""
     stop_takes_s: float = 0.0
     """How long a stopped scheduler's process lives on."""
     safety_s: float = 90.0
@@ -138,7 +140,8 @@ def draw(seed: int, limits: Limits = WHATEVER) -> Scenario:
         flaw=flaw,
         answer=_weighted(chance, {Answer.RESUME: 6, Answer.ROLL_BACK: 3, Answer.ABORT: 1}),
         patience_s=chance.choice((1.0, 4.0, 12.0)),
-        latency_s=chance.choice((0.001, 0.005, 0.02, 0.1)),
+        latency_s=chance.choice((0.02, 0.05, 0.1, 0.3)),
+        starts_in_s=chance.choice((0.1, 0.3, 1.0)),
         stop_takes_s=chance.choice((0.0, 0.0, 1.0, 3.0)),
         roll_back_at_end=chance.random() < 0.15,
         faults=faults,
@@ -147,8 +150,8 @@ def draw(seed: int, limits: Limits = WHATEVER) -> Scenario:
 
 
 def _topology(chance: Random, limits: Limits) -> Topology:
-    nodes = _weighted(chance, {1: 15, 2: 45, 3: 25, 4: 8, 6: 4, 9: 2, 12: 1})
-    queues = _weighted(chance, {1: 45, 2: 40, 3: 9, 4: 4, 6: 2})
+    nodes = _weighted(chance, {1: 18, 2: 52, 3: 22, 4: 4, 6: 2, 9: 1, 12: 1})
+    queues = _weighted(chance, {1: 48, 2: 44, 3: 5, 4: 2, 6: 1})
     cohorts = _weighted(chance, {1: 70, 2: 20, 3: 7, 4: 3})
     older = min(cohorts, limits.cohorts) - 1
     return Topology(
@@ -159,7 +162,7 @@ def _topology(chance: Random, limits: Limits) -> Topology:
         older=older,
         pinned_runs=_weighted(chance, {0: 85, 1: 10, 3: 5}),
         older_runs=chance.choice((0, 1, 2)) if older else 0,
-        load_every_s=chance.choice((5.0, 8.0, 15.0, 30.0)),
+        load_every_s=chance.choice((8.0, 15.0, 30.0)),
     )
 
 

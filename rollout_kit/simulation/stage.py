@@ -27,6 +27,8 @@ def stage(scenario: Scenario) -> World:
         calm=True,
     )
     world.fleet.stop_takes_s = scenario.stop_takes_s
+    for name, image in world.images.items():
+        world.images[name] = replace(image, starts_in_s=scenario.starts_in_s)
     for build in topology.older_builds:
         _older(world, build, topology.older_runs)
     if topology.older:
