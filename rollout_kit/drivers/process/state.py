@@ -14,11 +14,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 
 from rollout_kit.drivers.process import processes, records, roles
@@ -140,28 +141,38 @@ class StateFolder:
             processes.send(record["pid"], record["start"], processes.SIGKILL)
 
     def status(self, key: str) -> JobStatus:
-        """How the key's work stands. Final words count only when nobody runs under it any more."""
-        work = self.work(key)
-        if not work.exists():
-            return JobStatus(state=JobState.UNKNOWN)
-        taken = roles.is_taken(str(work / "lock"))
-        record = records.read(str(work / "status.json"))
-        state = JobState(record["state"]) if record else JobState.QUEUED
-        under_way = state in {JobState.QUEUED, JobState.RUNNING}
-        # Not taken, and yet not at its end: it may have begun between the two looks.
-        taken = taken or (under_way and roles.is_taken(str(work / "lock")))
-        if taken and not under_way:
-            state = JobState.RUNNING  # it has said so, and is about to give its lock back
-        elif under_way and not taken:
-            state = JobState.LOST
+        """How the key's work stands, and what it said."""
+        state, record = self._standing(key)
         if record is None:
             return JobStatus(state=state)
+        work = self.work(key)
         return JobStatus(
             state=state,
             exit_status=record["exit_status"],
             output=tail(work / "stdout"),
             detail=record["detail"] or last_lines(tail(work / "stderr")),
         )
+
+    def job_state(self, key: str) -> JobState:
+        """How the key's work stands, without what it said."""
+        return self._standing(key)[0]
+
+    def _standing(self, key: str) -> tuple[JobState, Any]:
+        """Final words count only when nobody runs under the key any more."""
+        work = f"{self.root}/work/{_file_name(key)}"
+        if not os.path.exists(work):  # noqa: PTH110 - asked at every look at a spec
+            return JobState.UNKNOWN, None
+        taken = roles.is_taken(f"{work}/lock")
+        record = records.read(f"{work}/status.json")
+        state = JobState(record["state"]) if record else JobState.QUEUED
+        under_way = state in {JobState.QUEUED, JobState.RUNNING}
+        # Not taken, and yet not at its end: it may have begun between the two looks.
+        taken = taken or (under_way and roles.is_taken(f"{work}/lock"))
+        if taken and not under_way:
+            state = JobState.RUNNING  # it has said so, and is about to give its lock back
+        elif under_way and not taken:
+            state = JobState.LOST
+        return state, record
 
 
 @lru_cache(maxsize=4096)
