@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_kit.document.plan import Infra, PlanDocument, SecretText, UnsetEnvironmentError
+from rollout_kit.document.plan import (
+    AddedGuard,
+    HttpSource,
+    PlanDocument,
+    SecretText,
+    UnsetEnvironmentError,
+)
 from rollout_kit.drivers.absent import AbsentDriver
 from rollout_kit.engines.durable_workflow.engine import DurableWorkflowEngine
 from rollout_kit.metrics.http_json import HttpJsonMetrics
@@ -56,7 +62,7 @@ def connect(
         client=client,
         monotonic_s=clock.monotonic_s,
     )
-    driver = _driver(document.infra, plan_folder, environment)
+    driver = _driver(document, plan_folder, environment)
     metrics = HttpJsonMetrics(client=client, environ=environment)
     try:
         yield Outside(
@@ -76,12 +82,25 @@ def _token(secret: SecretText | None, environment: Mapping[str, str]) -> Secret 
         return None
 
 
-def _driver(infra: Infra | None, plan_folder: Path, environment: Mapping[str, str]) -> InfraPort:
+def _driver(document: PlanDocument, plan_folder: Path, environment: Mapping[str, str]) -> InfraPort:
     """The plan's driver; a fleet file that is missing or wrong raises at once, with places."""
+    infra = document.infra
     if infra is None or infra.fleet is None:
         return AbsentDriver("the plan names no fleet")
     if UNRESOLVED in infra.fleet:
         return AbsentDriver(f"{infra.fleet} is not set")
     from rollout_kit.drivers.process.driver import ProcessDriver
 
-    return ProcessDriver(plan_folder / infra.fleet, environment)
+    return ProcessDriver(plan_folder / infra.fleet, environment, _secret_names(document))
+
+
+def _secret_names(document: PlanDocument) -> tuple[str, ...]:
+    """The environment variables that secret fields of the plan refer to."""
+    credentials = document.target.credentials
+    texts = [credentials.operator, *([credentials.admin] if credentials.admin else [])]
+    sources = [gate.source for gate in document.gates]
+    sources += [guard.source for guard in document.guards if isinstance(guard, AddedGuard)]
+    for source in sources:
+        if isinstance(source, HttpSource):
+            texts += [text for _, text in source.headers]
+    return tuple(dict.fromkeys(name for text in texts for name in text.names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -30,6 +31,11 @@ def start_node(driver: ProcessDriver, image: str, key: str = "start") -> None:
     spec = replace(driver.node_spec("api-1"), image=image)
     driver.begin(key, ReplaceNode(node="api-1", spec=spec))
     finish(driver, key)
+
+
+def supervisor_of(driver: ProcessDriver, key: str) -> int:
+    pid: int = json.loads((driver.state.work(key) / "status.json").read_text())["pid"]
+    return pid
 
 
 def told(driver: ProcessDriver, resource: str) -> ProgramEnd:
@@ -84,8 +90,7 @@ def test_a_start_after_the_end_forgets_it(driver: ProcessDriver) -> None:
 
 def test_whoever_watches_for_the_status_ends_with_the_program(driver: ProcessDriver) -> None:
     start_node(driver, "server:1")
-    (work,) = driver.state.works()
-    watcher = int((work / "status.json").read_text().split('"pid": ')[1].split(",")[0])
+    watcher = supervisor_of(driver, "start")
     assert processes.started(watcher) is not None
     (node,) = driver.node_processes("api-1")
     os.kill(node.pid, signal.SIGTERM)

@@ -62,15 +62,19 @@ class ProcessDriver:
     or has failed they are what really runs, so that neither the change nor its undo looks done.
     """
 
-    def __init__(self, fleet_path: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, fleet_path: Path, environment: Mapping[str, str], secrets: Iterable[str] = ()
+    ) -> None:
         """`environment`: what `${env:NAME}` of the fleet file refers to, when something starts.
+
+        `secrets`: more of its names, whose values nothing that a program prints may show either.
 
         Raises: FleetFileError (all that is wrong with the file, with places); OSError.
         """
         self.fleet: Fleet = read_fleet(fleet_path)
         self.state = StateFolder(self.fleet.state)
         self._render = Renderer(self.fleet, self.state)
-        self._mask = Mask(self.fleet, environment)
+        self._mask = Mask(self.fleet, environment, secrets)
         self._work = Work(self.state, environment, self.fleet.grace_s)
 
     def answers(self) -> frozenset[Answers]:
@@ -177,9 +181,10 @@ class ProcessDriver:
             case SetCohort(cohort=cohort, spec=spec):
                 self._settle_cohort(key, cohort, spec)
             case RunJob(job=job):
-                self._work.run(key, job, self._render.job(change))
+                self._work.run(key, job, self._render.job(change), self._mask.names)
             case RunCommand(argv=argv):
-                self._work.run(key, " ".join(argv), self._render.command(key, change))
+                command = self._render.command(key, change)
+                self._work.run(key, " ".join(argv), command, self._mask.names)
 
     def stop(self, key: str) -> None:
         """Raises Unavailable when it has not ended within four seconds: ask again."""
@@ -244,7 +249,7 @@ class ProcessDriver:
 
     def _settled(self, desired: Desired) -> bool:
         """Whether the last change is under way or done, or what runs is what it wanted anyway."""
-        state = self.state.status(desired["key"]).state
+        state = self.state.job_state(desired["key"])
         if state in UNDER_WAY or state is JobState.SUCCEEDED:
             return True
         for place in desired["places"]:

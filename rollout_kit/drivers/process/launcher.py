@@ -26,11 +26,11 @@ NEUTRAL = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "T
 _ASKING_S = 1.0
 
 
-def fork(launch: Launch, wanted: str, streams: tuple[str, str] | None) -> tuple[int, int]:
+def fork(launch: Launch, wanted: str, streams: tuple[int, int] | None) -> tuple[int, int]:
     """Start the program. Gives its pid and a pipe that tells what went wrong (`outcome`).
 
-    `wanted`: file of what is wanted, read once more when the role is ours. `streams`: files for
-    standard output and error; None is the role's log.
+    `wanted`: file of what is wanted, read once more when the role is ours. `streams`: where
+    standard output and error go; None is the role's log.
     """
     told, telling = os.pipe()
     pid = os.fork()
@@ -51,7 +51,7 @@ def outcome(pipe: int) -> str:
         return file.read()
 
 
-def _become(launch: Launch, wanted: str, streams: tuple[str, str] | None) -> None:
+def _become(launch: Launch, wanted: str, streams: tuple[int, int] | None) -> None:
     os.setsid()
     signal(SIGINT, SIG_DFL)  # Python's handler would only note it, and exec forget the note
     environment = _environment(launch)
@@ -71,7 +71,7 @@ def _become(launch: Launch, wanted: str, streams: tuple[str, str] | None) -> Non
     if launch["worker"]:
         record["worker_id"] = f"{launch['worker']}:{os.urandom(4).hex()}"
         environment[launch["worker_variable"]] = str(record["worker_id"])
-    _redirect(*(streams or (launch["log"], launch["log"])))
+    _redirect(*(streams or _log(launch)))
     os.chdir(launch["directory"])
     records.write_flat(launch["role"] + ".json", record)
     os.set_inheritable(lock, True)
@@ -108,9 +108,11 @@ def resolved(text: str, environment: Mapping[str, str]) -> str:
     return head
 
 
-def _redirect(output: str, errors: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    for path, target in (("/dev/null", 0), (output, 1), (errors, 2)):
-        file = os.open(path, os.O_RDONLY if target == 0 else flags, 0o600)
-        os.dup2(file, target)
-        os.close(file)
+def _log(launch: Launch) -> tuple[int, int]:
+    file = os.open(launch["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    return file, file
+
+
+def _redirect(output: int, errors: int) -> None:
+    for file, target in ((os.open("/dev/null", os.O_RDONLY), 0), (output, 1), (errors, 2)):
+        os.dup2(file, target)  # the original is closed when the program begins

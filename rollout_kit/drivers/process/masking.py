@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from rollout_kit.drivers.process import pump
 from rollout_kit.drivers.process.fleet import Environment, Fleet
 from rollout_kit.drivers.process.rendering import names_in
 from rollout_kit.ports.infra import JobStatus
-
-_TOO_SHORT_TO_BE_SECRET = 6
 
 
 class Mask:
     """Puts the reference back in the place of every value that the fleet file refers to."""
 
-    def __init__(self, fleet: Fleet, environment: Mapping[str, str]) -> None:
-        names = {name for texts in _environments(fleet) for name in names_in(texts)}
-        known = {name: environment.get(name, "") for name in names}
-        self._values = sorted(
-            (
-                (value, f"${{env:{name}}}")
-                for name, value in known.items()
-                if len(value) >= _TOO_SHORT_TO_BE_SECRET
-            ),
-            key=lambda item: -len(item[0]),
-        )
+    def __init__(
+        self, fleet: Fleet, environment: Mapping[str, str], more: Iterable[str] = ()
+    ) -> None:
+        """`more`: names of variables that the fleet file does not refer to and that are secret too."""
+        found = {name for texts in _environments(fleet) for name in names_in(texts)}
+        self.names = sorted({*found, *more})
+        self._values = pump.values_of(self.names, environment)
 
     def status(self, status: JobStatus) -> JobStatus:
         """The same, safe to show and to journal."""
@@ -33,9 +28,8 @@ class Mask:
 
     def text(self, text: str) -> str:
         """The same with every known value replaced."""
-        for value, reference in self._values:
-            text = text.replace(value, reference)
-        return text
+        data = text.encode(errors="surrogateescape")
+        return pump.masked(data, self._values, final=True)[0].decode(errors="replace")
 
 
 def _environments(fleet: Fleet) -> Iterator[Environment]:

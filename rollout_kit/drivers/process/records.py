@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         """A process that is to run once, to its end."""
 
         queue: str  # lock file: jobs of one name run one after the other
+        secrets: list[str]  # names of variables whose values it may print and nobody may read
         places: list[Place]  # one
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from _signal import alarm  # type: ignore[import-not-found]
 
-from rollout_kit.drivers.process import launcher, processes, records, roles
+from rollout_kit.drivers.process import launcher, processes, pump, records, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     _Started = dict[int, tuple[str, float]]  # pid -> role, when it was started
 
 KILLED_WITHIN_S = 5.0
+DRAINED_WITHIN_S = 1.0
+"""For so long the end of a job's output is awaited: a child that it left may keep it open."""
 WATCHED_S = 60
 """For so long after a start somebody is there to be told with which status the program ends."""
 WHOLE = "whole"
@@ -202,9 +204,16 @@ def _run(status: _Status, work: str) -> None:
     # An earlier supervisor may have died and left its program running: never two at once.
     while (holder := roles.holder(launch["role"])) is not None:
         _wait_for(holder)
-    pid, pipe = launcher.fork(launch, work + "/job.json", (work + "/stdout", work + "/stderr"))
+    values = pump.values_of(job["secrets"], os.environ)
+    pumps = [pump.fork(f"{work}/{stream}", values) for stream in ("stdout", "stderr")]
+    (_, output), (_, errors) = pumps
+    pid, pipe = launcher.fork(launch, work + "/job.json", (output, errors))
+    os.close(output)
+    os.close(errors)
     problem = launcher.outcome(pipe)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    for pumping, _ in pumps:
+        processes.wait(pumping, processes.started(pumping) or "", DRAINED_WITHIN_S)
     if problem:
         status.write("failed", detail=f"{launch['argv'][0]}: {problem}")
     else:

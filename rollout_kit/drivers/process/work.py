@@ -57,8 +57,10 @@ class Work:
             self._state.want(resource, desired)
             self._supervise(key, lock, "settle", str(self._state.resource(resource)), key)
 
-    def run(self, key: str, queue: str, launch: Launch) -> None:
+    def run(self, key: str, queue: str, launch: Launch, secrets: Sequence[str]) -> None:
         """Run a program to its end, once per key: a success stands. One at a time per `queue`.
+
+        `secrets`: variables, beside those that it refers to, whose values it prints as references.
 
         Raises Refused: an environment variable is not set.
         """
@@ -70,7 +72,11 @@ class Work:
             return
         with os.fdopen(lock, "rb"):  # the child has its own copy
             place: Place = {"role": launch["role"], "launch": launch}
-            job: Job = {"queue": self._state.job_queue(queue), "places": [place]}
+            job: Job = {
+                "queue": self._state.job_queue(queue),
+                "secrets": [*secrets, *references(launch)],
+                "places": [place],
+            }
             self._state.write_job(key, job)
             self._supervise(key, lock, "job")
 
