@@ -14,7 +14,7 @@ from rollout_kit.model.gate import (
 )
 from rollout_kit.model.observation import Absent, FactValue, Observation, capability_fact
 from rollout_kit.model.situation import Situation
-from rollout_kit.operations import reading, survey
+from rollout_kit.operations import maintenance, reading, survey
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.measure import observe_source
 from rollout_kit.ports.errors import InFlight, OutsideError
@@ -28,7 +28,7 @@ def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ())
     scope = readers.scope
     looks = [reading.read_node(name, readers, now_s) for name in scope.nodes]
     looks.append(reading.read_scheduler(readers, now_s))
-    looks.append(reading.read_maintenance(readers, now_s))
+    looks.append(maintenance.read_maintenance(readers, now_s))
     if scope.revision is not None:
         looks.append(reading.read_bootstrap(readers, scope.revision, now_s))
     looks.append(survey.read_pins(readers, now_s))

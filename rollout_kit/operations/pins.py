@@ -216,12 +216,8 @@ def unmeasured_markers(
 def carried_markers(observation: Observation) -> Iterator[tuple[str, str | Absent | None]]:
     """Every process that pins new runs, with its marker: (`node api-1`, marker)."""
     for fact, value in observation.facts.items():
-        if not fact.endswith("/marker"):
-            continue
-        kind, _, rest = fact.partition("/")
-        name, _, attribute = rest.partition("/")
-        if kind == "node" and attribute == "marker":
-            yield f"node {unquote(name)}", _marker(value)
+        if fact.endswith("/marker") and fact.startswith("node/"):
+            yield f"node {unquote(fact.split('/')[1])}", _marker(value)
         elif fact == SCHEDULER_MARKER and observation.get(SCHEDULER_RUNNING) is not False:
             yield "scheduler", _marker(value)
 

@@ -1,4 +1,4 @@
-"""Looks at nodes, scheduler, maintenance and schema that several kinds share: facts and numbers."""
+"""Looks at nodes, scheduler and schema that several kinds share: facts and numbers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from rollout_kit.model.observation import (
     Absent,
     FactValue,
     Observation,
-    maintenance_fact,
     node_fact,
 )
-from rollout_kit.model.situation import NodeNumbers, ProgramEnd, SchedulerNumbers, Situation
+from rollout_kit.model.situation import NodeNumbers, SchedulerNumbers, Situation
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.asking import Missing, ask, ask_driver, unless_missing
 from rollout_kit.operations.endings import read_end
@@ -64,19 +63,14 @@ def read_node(
     connections = ask_driver(readers, Answers.CONNECTIONS, lambda: infra.connections(name))
     processes = ask_driver(readers, Answers.PROCESSES, lambda: infra.node_processes(name))
     readiness: Readiness | Missing = Missing(why=Absent.PENDING, reason=MOVING)
+    info: ClusterInfo | Missing = Missing(why=Absent.PENDING, reason=MOVING)
+    answered: OperatorMetrics | Missing | None = None
     if not moving:
         readiness = ask(lambda: readers.engine.readiness(name))
-    silent = isinstance(readiness, Missing) and (moving or readiness.why is Absent.NO_ANSWER)
-    info: ClusterInfo | Missing
-    if isinstance(readiness, Missing) and silent:
-        info = readiness
-    elif not unready and isinstance(readiness, Readiness) and not readiness.ready:
-        info = Missing(why=Absent.NOT_READ, reason=NOT_READY)
-    else:
-        info = ask(lambda: readers.engine.cluster_info(name))
-    answered: OperatorMetrics | Missing | None = None
-    if metrics and not silent and readers.engine.has_admin():
-        answered = ask(lambda: readers.engine.operator_metrics(readers.scope.namespace, name))
+        info = _info(name, readers, readiness, unready=unready)
+        silent = isinstance(readiness, Missing) and readiness.why is Absent.NO_ANSWER
+        if metrics and not silent and readers.engine.has_admin():
+            answered = ask(lambda: readers.engine.operator_metrics(readers.scope.namespace, name))
     asked = {
         "spec": spec,
         "attached": attached,
@@ -108,6 +102,17 @@ def read_node(
         ),
         at_s=now_s,
     )
+
+
+def _info(
+    name: str, readers: Readers, readiness: Readiness | Missing, *, unready: bool
+) -> ClusterInfo | Missing:
+    """What the node says it is; who did not answer a moment ago is not asked a second time."""
+    if isinstance(readiness, Missing) and readiness.why is Absent.NO_ANSWER:
+        return readiness
+    if not unready and isinstance(readiness, Readiness) and not readiness.ready:
+        return Missing(why=Absent.NOT_READ, reason=NOT_READY)
+    return ask(lambda: readers.engine.cluster_info(name))
 
 
 def read_protocols(name: str, readers: Readers, now_s: float) -> Seen:
@@ -171,7 +176,7 @@ def read_scheduler(readers: Readers, now_s: float, *, metrics: bool = True) -> S
     unread = {key: item.reason for key, item in asked.items() if isinstance(item, Missing)}
     values = {} if isinstance(schedules, Missing) else schedules
     numbers = SchedulerNumbers(
-        processes=_counted(processes),
+        processes=counted(processes),
         settled=not (isinstance(processes, Missing) and processes.why is Absent.PENDING),
         fires_total=values.get(FIRES),
         max_overdue_ms=values.get(OVERDUE),
@@ -186,40 +191,6 @@ def read_scheduler(readers: Readers, now_s: float, *, metrics: bool = True) -> S
         ),
         at_s=now_s,
     )
-
-
-def read_maintenance(readers: Readers, now_s: float) -> Seen:
-    """Every maintenance process that the driver knows, with its live processes."""
-    specs = ask_driver(readers, Answers.SPEC, readers.infra.maintenance_specs)
-    if isinstance(specs, Missing):
-        situation = Situation(unread={"maintenance": specs.reason})
-        return Seen(observation=Observation(), situation=situation, at_s=now_s)
-    facts: dict[str, FactValue] = {}
-    counts: dict[str, int | None] = {}
-    unread: dict[str, str] = {}
-    ended: dict[str, ProgramEnd] = {}
-    for name, spec in specs.items():
-        facts |= _maintenance_facts(name, spec)
-        processes = _maintenance_processes(name, readers)
-        counts[name] = _counted(processes)
-        if isinstance(processes, Missing):
-            unread[maintenance_fact(name, "processes")] = processes.reason
-        elif not processes:
-            ended |= read_end(f"maintenance/{name}", readers)
-    return Seen(
-        observation=Observation(facts=facts),
-        situation=Situation(maintenance=counts, unread=unread, ended=ended),
-        at_s=now_s,
-    )
-
-
-def _maintenance_facts(name: str, spec: ProcessSpec) -> dict[str, FactValue]:
-    return spec_facts(lambda attribute: maintenance_fact(name, attribute), spec)
-
-
-def _maintenance_processes(name: str, readers: Readers) -> tuple[LiveProcess, ...] | Missing:
-    infra = readers.infra
-    return ask_driver(readers, Answers.PROCESSES, lambda: infra.maintenance_processes(name))
 
 
 def _answered_facts(
@@ -271,7 +242,7 @@ def _node_numbers(
         ready=answer.ready if answer else None,
         diagnosis=(answer.diagnosis or None) if answer else None,
         connections=unless_missing(connections),
-        processes=_counted(processes),
+        processes=counted(processes),
         settled=settled,
         error=error,
         required_marker=(shown.required_marker or "") if shown else None,
@@ -301,7 +272,8 @@ def _metrics(readers: Readers, namespace: str) -> OperatorMetrics | Missing:
     return ask(lambda: readers.engine.operator_metrics(namespace))
 
 
-def _counted(processes: tuple[LiveProcess, ...] | Missing | None) -> int | None:
+def counted(processes: tuple[LiveProcess, ...] | Missing | None) -> int | None:
+    """How many there are; None where nobody says."""
     return None if processes is None or isinstance(processes, Missing) else len(processes)
 
 

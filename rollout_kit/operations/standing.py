@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollout_kit.model.gate import StandingSource
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import show
-from rollout_kit.operations import reading
+from rollout_kit.operations import maintenance, reading
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.queues import read_queue
 from rollout_kit.operations.schema import read_bootstrap
@@ -22,7 +22,7 @@ def observe_standing(source: StandingSource, readers: Readers, now_s: float) -> 
     if "scheduler" in below:
         looks.append(reading.read_scheduler(readers, now_s, metrics=False))
     if "maintenance" in below:
-        looks.append(reading.read_maintenance(readers, now_s))
+        looks.append(maintenance.read_maintenance(readers, now_s))
     if "bootstrap" in below and readers.scope.revision is not None:
         looks.append(read_bootstrap(readers, readers.scope.revision, now_s))
     looks += [read_queue(c.queue, readers, now_s, (c,)) for c in source.retired]

@@ -18,11 +18,11 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.check import Check
+from rollout_kit.operations.maintenance import read_maintenance
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import (
     merged,
     read_all_nodes,
-    read_maintenance,
     read_scheduler,
 )
 from rollout_kit.operations.skew import ServerChange, judge_skew

@@ -33,9 +33,10 @@ from rollout_kit.operations.arguments import arguments_of
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.endings import ended_by_itself
 from rollout_kit.operations.goal import nothing_to_do
+from rollout_kit.operations.maintenance import read_maintenance
 from rollout_kit.operations.node_acts import undoing
 from rollout_kit.operations.pace import pace
-from rollout_kit.operations.reading import merged, read_maintenance
+from rollout_kit.operations.reading import merged
 from rollout_kit.operations.schema import read_bootstrap, schema_ready
 from rollout_kit.operations.specs import changed, parse, runs_something, same, spec_facts
 from rollout_kit.operations.work import read_work, unfinished, work_lost
