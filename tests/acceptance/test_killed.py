@@ -25,6 +25,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 HERE = ("--state", STATE)
 
+PATIENT = {"rollback_within": "300s", "canary_within": "120s", "drain_within": "120s"}
+"""A rollout that is killed so often takes its time on a busy machine."""
+
 Moments = tuple[tuple[str, str], ...]
 MOMENTS: Moments = (
     ("OperationIntended", "schema/run"),  # the job runs on without us
@@ -128,13 +131,16 @@ def is_killed_forward_and_back(
     gives_starts: Callable[[SandboxInfo], dict[str, object]],
 ) -> None:
     """`gives_starts`: the build that gets new starts, of each queue or node."""
-    plan = (str(PLANS / "rolling-upgrade.yaml"), *assignments({**info.variables, **PACE}))
+    plan = (
+        str(PLANS / "rolling-upgrade.yaml"),
+        *assignments({**info.variables, **PACE, **PATIENT}),
+    )
     apply = ("apply", *plan, *HERE)
     before = (versions(info), builds(info), gives_starts(info))
 
     for kind, operation in moments:
         running = machine.start(*apply)
-        machine.await_event(kind, operation)
+        machine.await_event(kind, operation, within_s=240.0)
         running.kill()
         assert machine.journal_is_whole()
     ended = machine.run(*apply)
@@ -156,7 +162,7 @@ def is_killed_forward_and_back(
     back: tuple[str, ...] = ("rollback", rollout, *HERE)
     for kind, operation in moments_back:
         running = machine.start(*back)
-        machine.await_event(kind, operation)
+        machine.await_event(kind, operation, within_s=240.0)
         running.kill()
         back = ("apply", *plan, *HERE) if operation == moments_back[0][1] else ("resume", *HERE)
     ended = machine.run(*back, "--output", "json")
