@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rollout_kit.execution import drift
 from rollout_kit.execution.observe import observe_fleet
 from rollout_kit.model.events import (
     ApprovalGiven,
@@ -19,6 +20,8 @@ from rollout_kit.ports.approvals import PersonRecord, PersonSaid
 
 if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
+
+AGAIN = " - asked again: "
 
 
 def read_people(run: Executor) -> None:
@@ -36,6 +39,7 @@ def read_people(run: Executor) -> None:
             _take_in(run, held, said)
             if run.state.hold is None:
                 return
+            held = run.state.hold
     _approval_late(run, held)
 
 
@@ -44,10 +48,9 @@ def _take_in(run: Executor, held: RolloutHeld, said: PersonRecord) -> None:
     assert run.state.started is not None
     if said.digest != run.state.started.digest:
         return
-    if said.fingerprint != _fingerprint_after(run, held.operation):
-        run.progress(
-            held.operation, f"the approval of {said.actor} is void: the fleet has changed since"
-        )
+    present = _facts_after(run, held.operation)
+    if said.fingerprint != present.fingerprint():
+        _ask_again(run, held, said, present)
         return
     if said.said is PersonSaid.APPROVE and held.kind is HoldKind.APPROVAL:
         run.append(
@@ -66,6 +69,17 @@ def _take_in(run: Executor, held: RolloutHeld, said: PersonRecord) -> None:
         )
 
 
+def _ask_again(run: Executor, held: RolloutHeld, void: PersonRecord, present: Observation) -> None:
+    """Once for each fleet that it was not given on: a new answer is bound to what is there now."""
+    if held.fingerprint == present.fingerprint():
+        return
+    moved = "; ".join(item.sentence for item in drift.drift(run.state, present.facts))
+    why = f"what {void.actor} said is void, for the fleet has changed since"
+    asked = held.reason.partition(AGAIN)[0]
+    reason = f"{asked}{AGAIN}{why}{f': {moved}' if moved else ''}"
+    run.append(replace(held, reason=reason, fingerprint=present.fingerprint()))
+
+
 def _approval_late(run: Executor, held: RolloutHeld) -> None:
     found = run.state.operations.get(held.operation)
     if held.kind is not HoldKind.APPROVAL or found is None or found.operation is None:
@@ -81,11 +95,11 @@ def _approval_late(run: Executor, held: RolloutHeld) -> None:
 
 def bound(run: Executor, held: RolloutHeld) -> RolloutHeld:
     """A hold that a person can settle carries what the decision is bound to."""
-    return replace(held, fingerprint=_fingerprint_after(run, held.operation))
+    return replace(held, fingerprint=_facts_after(run, held.operation).fingerprint())
 
 
-def _fingerprint_after(run: Executor, operation_id: str) -> str:
-    """Of the facts that the operations after this one touch and rely on, `no answer` left out."""
+def _facts_after(run: Executor, operation_id: str) -> Observation:
+    """The facts that the operations after this one touch and rely on, `no answer` left out."""
     assert run.state.started is not None
     operations = run.state.started.execution_plan.operations
     ids = [op.id for op in operations]
@@ -96,4 +110,4 @@ def _fingerprint_after(run: Executor, operation_id: str) -> str:
         for path in (*KINDS[op.kind].touches(op), *KINDS[op.kind].relies_on(op))
     }
     seen = observe_fleet(run.shell.readers, run.now_s())
-    return Observation(facts=seen.facts).only(paths).fingerprint()
+    return Observation(facts=seen.facts).only(paths)

@@ -56,9 +56,33 @@ def test_an_approval_is_void_once_the_fleet_has_moved_and_a_new_one_counts() -> 
     world.fleet.nodes["api-2"].attached = False
     hold = held(*world.apply(document))
     assert hold.kind is HoldKind.APPROVAL, "what was approved is not what would be done"
+    assert hold.reason == (
+        "Go on? - asked again: what ann said is void, for the fleet has changed since:"
+        " node/api-2/attached: expected yes, found no"
+    )
+    assert held(*world.apply(document)) == hold, "asked once for each fleet"
     world.fleet.nodes["api-2"].attached = True
     _, state = world.apply(document)
     assert outcome(state) is Outcome.SUCCEEDED, "the fleet is what was approved again"
+
+
+def test_a_void_approval_is_asked_for_again_and_a_new_one_is_bound_to_the_fleet_as_it_is() -> None:
+    world = small(Generation.V2)
+    document = read(world, *asking(world))
+    _, state = world.apply(document)
+    approve(world, state)
+    spec = world.fleet.nodes["api-2"].spec
+    theirs = {**spec.environment, "LOG_LEVEL": "debug"}
+    world.fleet.start_node("api-2", replace(spec, environment=theirs))
+    world.clock.sleep(2.0)
+    _, state = world.apply(document)
+    approve(world, state)
+    end, state = world.apply(document)
+    assert [given.actor for given in state.approvals.values()] == ["ann"]
+    drifted = held(end, state)
+    assert drifted.kind is HoldKind.DRIFT, "that it may go on is no word on what somebody changed"
+    _, state = resume(world, document, state, accept=True)
+    assert outcome(state) is Outcome.SUCCEEDED
 
 
 def test_a_void_approval_does_not_hide_the_valid_one_after_it() -> None:
