@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from rollout_kit.emulator import gatekeeper, manifests
-from rollout_kit.emulator.calls import Call, Match, NoRoute, Plane, Route, Router
+from rollout_kit.emulator.calls import Call, Match, NoRoute, Plane, Role, Route, Router
 from rollout_kit.emulator.gatekeeper import CONTROL_HEADER, CONTROL_VERSION, WORKER_HEADER
 from rollout_kit.emulator.model import ledger, topology
-from rollout_kit.emulator.model.moments import to_us
+from rollout_kit.emulator.model.moments import from_us, to_us, whole_second
 from rollout_kit.emulator.model.records import Migration, Namespace, Write
 from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
 from rollout_kit.emulator.routes import (
@@ -46,6 +46,7 @@ _AREAS = (
 )
 _READING = ("GET", "HEAD", "OPTIONS")
 _HTML = "text/html; charset=utf-8"
+_CORS = (("Access-Control-Allow-Origin", "*"),)
 _ERROR_PAGE = (
     '<!DOCTYPE html>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n'
     "        <title>{title}</title>\n    </head>\n    <body>{title}</body>\n</html>\n"
@@ -61,14 +62,26 @@ def build(settings: ServerSettings, store: Store, now: Callable[[], datetime]) -
 
     Raises NoAnswer where a real node would not answer at all.
     """
-    router = Router([route for area in _AREAS for route in area.ROUTES], settings)
+    router = _router(settings.generation, ledger.release(settings.image_version))
 
     def handle(request: Request) -> Response:
-        response = _answer(request, router, settings, store, to_us(now()))
-        date = now().astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-        return replace(response, headers=(("Date", date), *response.headers))
+        now_us = to_us(now())
+        response = _answer(request, router, settings, store, now_us)
+        date = (("Date", _date(whole_second(now_us))),)
+        return response.framed(first=date, last=_CORS if request.path.startswith("/api") else ())
 
     return handle
+
+
+@cache
+def _router(generation: Generation, release: tuple[int, ...]) -> Router:
+    """Nodes of the same release share it: what it has found stays found."""
+    return Router([route for area in _AREAS for route in area.ROUTES], generation, release)
+
+
+@lru_cache(maxsize=16)
+def _date(second_us: int) -> str:
+    return from_us(second_us).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
 def make_app(
@@ -86,7 +99,7 @@ def _answer(
         return Response(text=page, content_type=_HTML)
     found = router.find(request.method, request.path)
     if isinstance(found, NoRoute):
-        return _cors(request, _unrouted(request, found))
+        return _unrouted(request, found)
     if gatekeeper.frozen(settings):
         raise NoAnswer
     try:
@@ -98,7 +111,7 @@ def _answer(
     except gatekeeper.BrokenProvider:
         text = '{\n    "message": "Server Error"\n}'
         response = Response(status=500, text=text * 2)
-    return _cors(request, response)
+    return response
 
 
 def _routed(
@@ -106,12 +119,12 @@ def _routed(
 ) -> Response:
     route = found.route
     if route.plane is Plane.PUBLIC:
-        return route.handler(_call(request, found, settings, store, now_us))
+        return route.handler(_call(request, found, settings, store, now_us, None))
     role = gatekeeper.authenticate(request, settings)
     gatekeeper.authorise(role, route)
     gatekeeper.check_version(request, route, settings)
     gatekeeper.check_body(request)
-    call = replace(_call(request, found, settings, store, now_us), role=role)
+    call = _call(request, found, settings, store, now_us, role)
     _check_place(call, route)
     try:
         response = _decorated(route.handler(call), route, settings)
@@ -126,7 +139,12 @@ def _routed(
 
 
 def _call(
-    request: Request, found: Match, settings: ServerSettings, store: Store, now_us: int
+    request: Request,
+    found: Match,
+    settings: ServerSettings,
+    store: Store,
+    now_us: int,
+    role: Role | None,
 ) -> Call:
     return Call(
         request=request,
@@ -134,7 +152,7 @@ def _call(
         store=store,
         now_us=now_us,
         namespace=gatekeeper.namespace_of(request, settings),
-        role=None,
+        role=role,
         names=found.names,
     )
 
@@ -207,11 +225,9 @@ def _decorated(response: Response, route: Route, settings: ServerSettings) -> Re
     """The version header, and on the worker plane what every body carries."""
     if route.plane is Plane.WORKER:
         constant = manifests.worker_plane_members(settings)
-        headers = (*response.headers, (WORKER_HEADER, settings.protocol))
-        return replace(response, constant=constant, headers=headers)
+        return response.framed(last=((WORKER_HEADER, settings.protocol),), constant=constant)
     if route.plane is Plane.CONTROL or (route.plane is Plane.INFO and response.status >= 400):
-        headers = (*response.headers, (CONTROL_HEADER, CONTROL_VERSION))
-        return replace(response, headers=headers)
+        return response.framed(last=((CONTROL_HEADER, CONTROL_VERSION),))
     return response
 
 
@@ -275,9 +291,3 @@ def _unexpected(request: Request) -> Response:
         page = _ERROR_PAGE.format(title="Server Error")
         return Response(status=500, text=page, content_type=_HTML)
     return Response(status=500, body={"message": "Server Error"})
-
-
-def _cors(request: Request, response: Response) -> Response:
-    if not request.path.startswith("/api"):
-        return response
-    return replace(response, headers=(*response.headers, ("Access-Control-Allow-Origin", "*")))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
+from functools import lru_cache
+from types import TracebackType
 
-from rollout_kit.emulator.model import ledger
 from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
 from rollout_kit.emulator.store import Rows, Store, StoreUnavailable
 from rollout_kit.emulator.wire import Refusal, Request, Response, ServerError
@@ -32,6 +33,8 @@ class Role(StrEnum):
 OPERATORS = (Role.OPERATOR, Role.ADMIN)
 ADMINS = (Role.ADMIN,)
 WORKERS = (Role.WORKER,)
+_DOWN = frozenset({Condition.DATABASE_DOWN, Condition.DATABASE_FILE_MISSING})
+_REMEMBERED = 1024
 ANYBODY = (Role.WORKER, Role.OPERATOR, Role.ADMIN)
 
 
@@ -47,15 +50,15 @@ class Call:
     role: Role | None
     names: Mapping[str, str] = field(default_factory=dict)
 
-    @contextmanager
-    def read(self) -> Iterator[Rows]:
-        with self._reachable(), self.store.read() as rows:
-            yield rows
+    def read(self) -> AbstractContextManager[Rows]:
+        """Raises ServerError, here or inside, when the rows cannot be reached."""
+        self._need_database()
+        return _Reached(self.store.read())
 
-    @contextmanager
-    def write(self) -> Iterator[Rows]:
-        with self._reachable(), self.store.write() as rows:
-            yield rows
+    def write(self) -> AbstractContextManager[Rows]:
+        """As `read`, for changes: an exception inside undoes them."""
+        self._need_database()
+        return _Reached(self.store.write())
 
     def need_cache(self) -> None:
         """Calls that use the shared cache fail without it."""
@@ -71,15 +74,38 @@ class Call:
         value = json.loads(self.request.body)
         return value if isinstance(value, dict) else {}
 
-    @contextmanager
-    def _reachable(self) -> Iterator[None]:
-        down = {Condition.DATABASE_DOWN, Condition.DATABASE_FILE_MISSING}
-        if down & self.settings.conditions:
+    def _need_database(self) -> None:
+        if not _DOWN.isdisjoint(self.settings.conditions):
             raise ServerError
+
+
+class _Reached:
+    """A transaction whose store cannot be reached is what the server did not expect."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: AbstractContextManager[Rows]) -> None:
+        self._inner = inner
+
+    def __enter__(self) -> Rows:
         try:
-            yield
+            return self._inner.__enter__()
         except StoreUnavailable as error:
             raise ServerError from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        try:
+            swallowed = self._inner.__exit__(kind, error, trace)
+        except StoreUnavailable as lost:
+            raise ServerError from lost
+        if not swallowed and isinstance(error, StoreUnavailable):
+            raise ServerError from error
+        return swallowed
 
 
 Handler = Callable[[Call], Response]
@@ -117,17 +143,19 @@ class NoRoute:
 
 
 class Router:
-    """The routes of one image, by path."""
+    """The routes of one release, by path. What was found last is remembered."""
 
-    def __init__(self, routes: Sequence[Route], settings: ServerSettings) -> None:
-        release = ledger.release(settings.image_version)
+    def __init__(
+        self, routes: Sequence[Route], generation: Generation, release: tuple[int, ...]
+    ) -> None:
         self._routes = [
             (tuple(route.pattern.strip("/").split("/")), route)
             for route in routes
-            if settings.generation in route.generations and route.since <= release
+            if generation in route.generations and route.since <= release
         ]
+        self.find = lru_cache(maxsize=_REMEMBERED)(self._find)
 
-    def find(self, method: str, path: str) -> Match | NoRoute:
+    def _find(self, method: str, path: str) -> Match | NoRoute:
         segments = tuple(path.strip("/").split("/"))
         wanted = "GET" if method == "HEAD" else method
         allowed: list[str] = []

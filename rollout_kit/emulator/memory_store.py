@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from operator import attrgetter
 from typing import TypeVar, cast
 
@@ -20,6 +20,9 @@ def _values(record: object, fields: Sequence[str]) -> _Key:
     return tuple(getattr(record, name) for name in fields)
 
 
+_ORDERS = {kind: attrgetter(*layout.key) for kind, layout in LAYOUTS.items()}
+
+
 class _Table:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -27,6 +30,7 @@ class _Table:
         self._indexes: dict[tuple[str, ...], dict[_Key, dict[_Key, object]]] = {
             index: {} for index in layout.indexes
         }
+        self._fields: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def key(self, record: object) -> _Key:
         return _values(record, self._layout.key)
@@ -49,11 +53,50 @@ class _Table:
     def matching(self, where: dict[str, object]) -> dict[_Key, object]:
         if not where:
             return self._rows
-        for fields, buckets in self._indexes.items():
-            if set(fields) == set(where):
-                return buckets.get(tuple(where[name] for name in fields), {})
-        msg = f"{self._layout.table} has no index on {sorted(where)}"
+        asked = tuple(where)
+        fields = self._fields.get(asked)
+        if fields is None:
+            fields = self._fields[asked] = self._indexed_by(asked)
+        return self._indexes[fields].get(tuple([where[name] for name in fields]), {})
+
+    def _indexed_by(self, asked: tuple[str, ...]) -> tuple[str, ...]:
+        for fields in self._indexes:
+            if set(fields) == set(asked):
+                return fields
+        msg = f"{self._layout.table} has no index on {sorted(asked)}"
         raise LookupError(msg)
+
+
+class _Reading:
+    """The store's lock, held. Made once: a simulation reads thousands of times a second."""
+
+    __slots__ = ("_lock", "_store")
+
+    def __init__(self, store: MemoryStore, lock: threading.RLock) -> None:
+        self._store = store
+        self._lock = lock
+
+    def __enter__(self) -> Rows:
+        self._lock.acquire()
+        return self._store
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._lock.release()
+
+
+class _Writing(_Reading):
+    """The same, and what was changed is put back when an exception ends it."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Rows:
+        self._lock.acquire()
+        self._store._begin()
+        return self._store
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._store._end(whole=kind is None)
+        self._lock.release()
 
 
 class MemoryStore:
@@ -64,25 +107,23 @@ class MemoryStore:
         self._tables = {kind: _Table(layout) for kind, layout in LAYOUTS.items()}
         self._numbers = itertools.count(1)
         self._undo: list[tuple[_Table, _Key, object | None]] | None = None
+        self._reading = _Reading(self, self._lock)
+        self._writing = _Writing(self, self._lock)
 
-    @contextmanager
-    def read(self) -> Iterator[Rows]:
-        with self._lock:
-            yield self
+    def read(self) -> AbstractContextManager[Rows]:
+        return self._reading
 
-    @contextmanager
-    def write(self) -> Iterator[Rows]:
-        with self._lock:
-            undo: list[tuple[_Table, _Key, object | None]] = []
-            self._undo = undo
-            try:
-                yield self
-            except BaseException:
-                for table, key, before in reversed(undo):
-                    table.replace(key, before)
-                raise
-            finally:
-                self._undo = None
+    def write(self) -> AbstractContextManager[Rows]:
+        return self._writing
+
+    def _begin(self) -> None:
+        self._undo = []
+
+    def _end(self, *, whole: bool) -> None:
+        undo, self._undo = self._undo, None
+        if not whole:
+            for table, key, before in reversed(undo or ()):
+                table.replace(key, before)
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -99,8 +140,10 @@ class MemoryStore:
         self._change(table, table.key(record), None)
 
     def select(self, kind: type[R], /, **where: object) -> Sequence[R]:
-        order = attrgetter(*LAYOUTS[kind].key)
-        return cast("Sequence[R]", sorted(self._tables[kind].matching(where).values(), key=order))
+        found = self._tables[kind].matching(where).values()
+        if len(found) < 2:
+            return cast("Sequence[R]", list(found))
+        return cast("Sequence[R]", sorted(found, key=_ORDERS[kind]))
 
     def each(self, kind: type[R], /, **where: object) -> Iterator[R]:
         return iter(self.select(kind, **where))

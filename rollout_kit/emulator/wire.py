@@ -33,6 +33,7 @@ _REASONS = {
     503: "Service Unavailable",
 }
 _COMPRESS_ABOVE = 1024
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +77,28 @@ class Response:
     def payload(self) -> bytes:
         if self.text is not None:
             return self.text.encode()
-        body = json.dumps(self.body, separators=(",", ":"))
+        body = _ENCODER.encode(self.body)
         if self.constant:
             body = f"{body[:-1]}{',' if self.body else ''}{self.constant}}}"
         return body.encode()
+
+    def framed(
+        self,
+        *,
+        first: Sequence[tuple[str, str]] = (),
+        last: Sequence[tuple[str, str]] = (),
+        constant: str = "",
+    ) -> Response:
+        """The same answer with headers before and after its own, and constant members of its body."""
+        return Response(
+            status=self.status,
+            body=self.body,
+            constant=constant or self.constant,
+            text=self.text,
+            content_type=self.content_type,
+            headers=(*first, *self.headers, *last),
+            hold_s=self.hold_s,
+        )
 
 
 class Refusal(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from rollout_kit.emulator.model.moments import whole_second
 from rollout_kit.emulator.model.records import Migration, Namespace
@@ -64,12 +65,14 @@ _LEDGER = (
 )  # fmt: skip
 
 
-def migrations_of(version: str) -> list[Step]:
+@cache
+def migrations_of(version: str) -> tuple[Step, ...]:
     """The ledger of a release; one that is not known has that of the nearest lower one."""
     known = release(version)
-    return [step for step in _LEDGER if step.since <= known]
+    return tuple(step for step in _LEDGER if step.since <= known)
 
 
+@cache
 def release(version: str) -> tuple[int, ...]:
     """The numbers of a release, as far as there are three; what follows them does not count."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
@@ -81,8 +84,7 @@ def applied_names(rows: Rows) -> set[str]:
 
 def pending(rows: Rows, version: str) -> list[Step]:
     """What a server of this release would still have to migrate."""
-    applied = applied_names(rows)
-    return [step for step in migrations_of(version) if step.name not in applied]
+    return [step for step in migrations_of(version) if rows.get(Migration, step.name) is None]
 
 
 def missing_tables(rows: Rows) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 SECOND_US = 1_000_000
+_REMEMBERED = 4096
+"""How many spellings are kept: one row is shown many times."""
 
 
 def to_us(moment: datetime) -> int:
@@ -24,6 +27,7 @@ def whole_second(us: int) -> int:
     return us - us % SECOND_US
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def carbon(us: int | None) -> str | None:
     """`2026-10-03T08:15:02.123456Z`, the spelling of heartbeats, leases and runs."""
     if us is None:
@@ -31,6 +35,7 @@ def carbon(us: int | None) -> str | None:
     return from_us(us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def offset(us: int | None) -> str | None:
     """`2026-10-03T08:15:02+00:00`, the spelling of schedules, namespaces and readiness."""
     if us is None:
@@ -38,6 +43,7 @@ def offset(us: int | None) -> str | None:
     return from_us(us).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def zulu(us: int | None) -> str | None:
     """`2026-10-03T08:15:02Z`, the spelling of the newer generation's rollout rows."""
     if us is None:
