@@ -12,6 +12,7 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import End, Executor
 from rollout_kit.journal.chain import parse
 from rollout_kit.journal.lock import LockTiming, acquire
+from rollout_kit.journal.lock_file import LockFile
 from rollout_kit.model.events import (
     HoldKind,
     OperationCompleted,
@@ -210,13 +211,13 @@ def test_a_lock_neither_expires_nor_lasts_longer_when_the_clock_is_set(
 ) -> None:
     """Watchers count on their own monotonic clock; what stands in the file is for people."""
     holder, watcher = owner(1), replace(owner(2), actor="bob")
-    quiet = LockTiming(ttl_s=60.0, renew_s=3600.0, poll_s=1.0)
+    place, quiet = LockFile(tmp_path), LockTiming(ttl_s=60.0, renew_s=3600.0, poll_s=1.0)
     world = small(Generation.V2)
     clock = WrongClock(world)
-    held_lock = acquire(tmp_path, owner=holder, rollout="r-1", clock=clock, timing=quiet)
+    held_lock = acquire(place, owner=holder, rollout="r-1", clock=clock, timing=quiet)
     clock.jump(jump_s)
     held_lock.check()  # an effect may still be sent
     began_s = clock.monotonic_s()
-    taken = acquire(tmp_path, owner=watcher, rollout="r-1", clock=clock, timing=quiet)
+    taken = acquire(place, owner=watcher, rollout="r-1", clock=clock, timing=quiet)
     assert 60.0 <= clock.monotonic_s() - began_s < 65.0
     assert taken.fence() == 2
