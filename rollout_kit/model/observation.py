@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -70,6 +70,13 @@ class Difference:
 
     @property
     def sentence(self) -> str:
+        """A spec's JSON by the names of what differs: its values are long, and not for everybody."""
+        match self.fact.rpartition("/")[2], self.expected, self.found:
+            case "spec_json", str(expected), str(found):
+                names = _differing(json.loads(expected), json.loads(found))
+                return f"{self.fact}: differs in {', '.join(names)}"
+            case "spec", str(expected), str(found):
+                return f"{self.fact}: expected digest {expected[:12]}, found {found[:12]}"
         return f"{self.fact}: expected {show(self.expected)}, found {show(self.found)}"
 
 
@@ -143,6 +150,16 @@ def differences(expected: Facts, found: Facts) -> tuple[Difference, ...]:
         and not isinstance(found[fact], Absent)
         and expected[fact] != found[fact]
     )
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> Iterator[str]:
+    """Keys with different values; of what is a mapping itself, each of its own."""
+    for key in sorted({*one, *other}):
+        before, after = one.get(key), other.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from (f"{key} {name}" for name in _differing(before, after))
+        elif before != after:
+            yield key
 
 
 def show(value: FactValue) -> str:

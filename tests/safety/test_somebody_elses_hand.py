@@ -295,3 +295,15 @@ def test_aborted_the_fleet_is_left_as_it_is(generation: Generation, hand: Hand) 
     _, state = world.apply(document)
     assert outcome(state) is Outcome.ABORTED
     assert picture(world, document) == before
+
+
+def test_a_changed_environment_is_told_by_name_without_its_values() -> None:
+    world = small(Generation.V2)
+    executor = world.executor(read(world, SCHEMA, api(), guards=RARELY))
+    before = {"DW_V2_MULTI_NODE": "true"}
+    theirs = {**before, "DB_PASSWORD": "canary-literal-5f2"}
+    act = "api/api-1/attach", lambda: node(world, environment=theirs)
+    at_record(executor, *act, word="OperationCompleted")
+    hold = held(executor.run(), executor.state)
+    assert "node/api-2/spec_json: differs in environment DB_PASSWORD" in hold.reason
+    assert "canary" not in hold.reason
