@@ -160,7 +160,7 @@ class ProcessDriver:
             case SetAttached(node=node, attached=attached):
                 known("node", node, self.fleet.nodes, self.fleet.file)
                 self.state.set_attached(node, attached=attached)
-                self._work.done(key)
+                self._work.done(key, f"front/{node}")
                 self._work.prepare()  # who leaves is restarted next, after who returns another is
             case ReplaceNode(node=name, spec=spec):
                 node_entry = known("node", name, self.fleet.nodes, self.fleet.file)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from _signal import SIG_DFL, SIGINT, SIGPIPE, signal  # type: ignore[import-not-found]
 
-from rollout_kit.drivers.process import processes, records, roles
+from rollout_kit.drivers.process import processes, pruning, records, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def resolved(text: str, environment: Mapping[str, str]) -> str:
 
 
 def _log(launch: Launch) -> tuple[int, int]:
+    pruning.rotate(launch["log"])
     file = os.open(launch["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return file, file
 

@@ -2,9 +2,9 @@
 
     resources/<name>.json, .lock    what is wanted; held by the child that makes it so
     roles/<name>.json, .lock        the process of a role, as it recorded itself; .ended: how it ended
-    work/<key>/status.json, lock    one change or job; stdout, stderr, job.json of jobs
+    work/<key>/status.json, lock    one change or job; `of`: of what; stdout, stderr, job.json of jobs
     front/<node>.attached, .count   membership of each node, and what the front counts
-    logs/<role>.log
+    logs/<role>.log, .log.1 ...     what its last launch printed, and those before it
 
 Nothing in it is a secret: environments keep their `${env:NAME}` references.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 
-from rollout_kit.drivers.process import processes, records, roles
+from rollout_kit.drivers.process import processes, pruning, records, roles
 from rollout_kit.ports.infra import JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class StateFolder:
         """All roles that were ever taken."""
         return (str(path)[: -len(".lock")] for path in (self.root / "roles").glob("*.lock"))
 
-    def begin(self, key: str) -> int | None:
+    def begin(self, key: str, resource: str) -> int | None:
         """The key's lock, to be handed to its child; None when one already runs under it."""
         work = self.work(key)
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,6 +120,7 @@ class StateFolder:
             if runs or time.monotonic() > deadline:
                 return None
             time.sleep(_LOOK_S)
+        (work / pruning.OF).write_text(json.dumps(resource), encoding="utf-8")
         return lock
 
     def forget(self, key: str) -> None:

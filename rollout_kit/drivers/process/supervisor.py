@@ -12,7 +12,7 @@ import sys
 import time
 from _signal import alarm  # type: ignore[import-not-found]
 
-from rollout_kit.drivers.process import launcher, processes, pump, records, roles
+from rollout_kit.drivers.process import launcher, processes, pruning, pump, records, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ def main(argv: list[str]) -> None:
     except Exception as error:  # noqa: BLE001 - its status is all that anybody will ever see
         status.write("failed", detail=f"{type(error).__name__}: {error}")
     os.close(int(lock))  # the key is free at once
+    try:
+        pruning.prune(work)
+    except Exception as error:  # noqa: BLE001 - what is not tidied up now is next time
+        os.write(2, f"not tidied up: {type(error).__name__}: {error}\n".encode())
     _watch(started)
     os._exit(0)
 

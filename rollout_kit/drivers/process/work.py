@@ -50,7 +50,7 @@ class Work:
             "spec": spec,
             "places": places,
         }
-        lock = self._take(key)
+        lock = self._take(key, resource)
         if lock is None:
             return
         with os.fdopen(lock, "rb"):  # the child has its own copy
@@ -67,7 +67,7 @@ class Work:
         if self._state.status(key).state is JobState.SUCCEEDED:
             return
         self._refuse_unset([launch])
-        lock = self._take(key)
+        lock = self._take(key, f"job/{queue}")
         if lock is None:
             return
         with os.fdopen(lock, "rb"):  # the child has its own copy
@@ -84,10 +84,10 @@ class Work:
         """A change is about to come: have its child ready."""
         self._children.prepare(self._environment)
 
-    def done(self, key: str) -> None:
+    def done(self, key: str, resource: str) -> None:
         """Record a success that needed no child."""
         self._state.create()
-        if (lock := self._state.begin(key)) is not None:
+        if (lock := self._state.begin(key, resource)) is not None:
             with os.fdopen(lock, "rb"):  # the child has its own copy
                 self._state.write_status(key, JobState.SUCCEEDED)
 
@@ -120,10 +120,10 @@ class Work:
             asked.touch()
             processes.send(holder.pid, holder.start, processes.SIGINT)
 
-    def _take(self, key: str) -> int | None:
+    def _take(self, key: str, resource: str) -> int | None:
         """The key's lock with nothing left of an earlier run; None joins what runs under it."""
         self._state.create()
-        lock = self._state.begin(key)
+        lock = self._state.begin(key, resource)
         if lock is not None:
             self._state.forget(key)
         return lock
