@@ -35,21 +35,21 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy, strict."""
-    session.install("-q", ".", *_group("types"))
+    session.install("-q", ".[remote]", *_group("types"))
     session.run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests but those of the official packages; under five minutes on two cores."""
-    session.install("-q", "-e", ".", *_group("test"))
+    session.install("-q", "-e", ".[remote]", *_group("test"))
     session.run("pytest", "-n", "2", "-m", "not clients and not crash", *session.posargs)
 
 
 @nox.session
 def crash(session: nox.Session) -> None:
     """Whole rollouts, killed before and after every record, forward and back."""
-    session.install("-q", "-e", ".", *_group("test"))
+    session.install("-q", "-e", ".[remote]", *_group("test"))
     session.run("pytest", "-n", "2", "-m", "crash", *session.posargs)
 
 

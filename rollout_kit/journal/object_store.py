@@ -17,7 +17,6 @@ from rollout_kit.ports.clock import Clock
 
 S = TypeVar("S")
 T = TypeVar("T")
-PEOPLE = ".people"
 APPEND_BUDGET_S = 90.0
 """A rollout whose store does not answer holds where it is for so long, then ends, to be resumed."""
 PEOPLE_BUDGET_S = 10.0
@@ -46,8 +45,7 @@ class ObjectStore(RolloutStore):
         return tuple(name_of_part(part) for part in self._objects.folders(""))
 
     def ids(self, target: str) -> frozenset[str]:
-        parts = self._objects.folders(part_of_path(target))
-        return frozenset(name_of_part(part) for part in parts if not part.endswith(PEOPLE))
+        return frozenset(map(name_of_part, self._objects.folders(part_of_path(target))))
 
     def tape(self, target: str, rollout: str) -> ObjectTape:
         patience = Patience(clock=self._clock, budget_s=APPEND_BUDGET_S, tell=self._tell)
@@ -55,7 +53,7 @@ class ObjectStore(RolloutStore):
 
     def people(self, target: str, rollout: str) -> ObjectPeople:
         patience = Patience(clock=self._clock, budget_s=PEOPLE_BUDGET_S)
-        return ObjectPeople(self._objects, f"{_folder(target, rollout)}{PEOPLE}", patience)
+        return ObjectPeople(self._objects, f"{_folder(target, rollout)}/people", patience)
 
     def lock(self, target: str) -> ObjectLock:
         return ObjectLock(self._objects, part_of_path(target))

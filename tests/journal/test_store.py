@@ -1,4 +1,4 @@
-"""Rollouts are found by target, id, prefix, or as the newest unfinished."""
+"""Rollouts are found by target, id, prefix, or as the newest unfinished, wherever they lie."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 import pytest
 
 from rollout_kit.journal.attendance import Attendance
-from rollout_kit.journal.file_journal import FileJournal
 from rollout_kit.journal.folder_store import FolderStore
 from rollout_kit.journal.memory_lock import MemoryLock
-from rollout_kit.journal.store import RolloutNotFound, new_rollout_id
+from rollout_kit.journal.store import RolloutNotFound, RolloutStore, new_rollout_id
 from rollout_kit.model.events import Event, RollbackStarted
 
 from .cases import VirtualClock, attached, finished, intended, started
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
+def folder(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "state")
 
 
-def write(
-    store: FolderStore, rollout: str, *events: Event, target: str = "orders", minute: int = 0
-) -> Path:
+def begin(
+    store: RolloutStore, rollout: str, *events: Event, target: str = "orders", minute: int = 0
+) -> None:
+    """A rollout with these events, all of them from one minute after the start."""
     clock = VirtualClock(elapsed_s=minute * 60.0)
-    path = store.path(target, rollout)
-    journal = FileJournal(
-        path,
+    journal = store.journal(
+        target,
+        rollout,
         clock=clock,
         actor="ada",
         lock=MemoryLock(),
@@ -38,20 +38,26 @@ def write(
     for event in events:
         journal.append(event)
     journal.close()
-    return path
 
 
-def test_a_state_folder_that_is_not_there_has_no_rollouts(store: FolderStore) -> None:
+def write(
+    store: FolderStore, rollout: str, *events: Event, target: str = "orders", minute: int = 0
+) -> Path:
+    begin(store, rollout, *events, target=target, minute=minute)
+    return store.path(target, rollout)
+
+
+def test_a_state_folder_that_is_not_there_has_no_rollouts(store: RolloutStore) -> None:
     assert store.rollouts() == ()
     with pytest.raises(RolloutNotFound) as caught:
         store.find(None)
     assert "--state" in caught.value.hint
 
 
-def test_rollouts_come_newest_first_with_plan_and_outcome(store: FolderStore) -> None:
-    write(store, "one", started(), attached(), finished(), minute=1)
-    write(store, "two", started(), attached(), minute=2)
-    write(store, "three", started(), target="billing", minute=3)
+def test_rollouts_come_newest_first_with_plan_and_outcome(store: RolloutStore) -> None:
+    begin(store, "one", started(), attached(), finished(), minute=1)
+    begin(store, "two", started(), attached(), minute=2)
+    begin(store, "three", started(), target="billing", minute=3)
 
     assert [(e.rollout, e.outcome) for e in store.rollouts("orders")] == [
         ("two", None),
@@ -62,10 +68,10 @@ def test_rollouts_come_newest_first_with_plan_and_outcome(store: FolderStore) ->
     assert store.rollouts("orders")[0].digest == "d" * 64
 
 
-def test_the_newest_unfinished_is_the_default(store: FolderStore) -> None:
-    write(store, "old", started(), minute=1)
-    write(store, "new", started(), minute=2)
-    write(store, "done", started(), finished(), minute=3)
+def test_the_newest_unfinished_is_the_default(store: RolloutStore) -> None:
+    begin(store, "old", started(), minute=1)
+    begin(store, "new", started(), minute=2)
+    begin(store, "done", started(), finished(), minute=3)
 
     assert store.find(None).rollout == "new"
 
@@ -80,31 +86,31 @@ def test_the_newest_unfinished_is_the_default(store: FolderStore) -> None:
     ],
 )
 def test_a_rollout_is_finished_until_somebody_rolls_it_back(
-    store: FolderStore, events: tuple[Event, ...], is_finished: bool
+    store: RolloutStore, events: tuple[Event, ...], is_finished: bool
 ) -> None:
-    write(store, "one", *events)
+    begin(store, "one", *events)
 
     assert store.rollouts()[0].finished is is_finished
 
 
-def test_a_rollout_whose_first_record_was_cut_off_has_not_begun(store: FolderStore) -> None:
-    path = write(store, "one", started())
+def test_a_rollout_whose_first_record_was_cut_off_has_not_begun(folder: FolderStore) -> None:
+    path = write(folder, "one", started())
     path.write_bytes(path.read_bytes()[:-1])
 
-    assert store.rollouts() == ()
+    assert folder.rollouts() == ()
 
 
-def test_a_torn_end_does_not_hide_a_rollout(store: FolderStore) -> None:
-    path = write(store, "one", started(), intended())
+def test_a_torn_end_does_not_hide_a_rollout(folder: FolderStore) -> None:
+    path = write(folder, "one", started(), intended())
     path.write_bytes(path.read_bytes() + b'{"half')
 
-    assert store.find("one").outcome is None
+    assert folder.find("one").outcome is None
 
 
-def test_an_id_or_its_unique_beginning_finds_it(store: FolderStore) -> None:
-    write(store, "orders-1", started())
-    write(store, "orders-11", started())
-    write(store, "billing-2", started(), finished())
+def test_an_id_or_its_unique_beginning_finds_it(store: RolloutStore) -> None:
+    begin(store, "orders-1", started())
+    begin(store, "orders-11", started())
+    begin(store, "billing-2", started(), finished())
 
     assert store.find("orders-1").rollout == "orders-1"
     assert store.find("bil").rollout == "billing-2"
@@ -114,9 +120,9 @@ def test_an_id_or_its_unique_beginning_finds_it(store: FolderStore) -> None:
         store.find("x")
 
 
-def test_unfinished_rollouts_of_several_targets_ask_which(store: FolderStore) -> None:
-    write(store, "a-1", started(), target="a")
-    write(store, "b-1", started(), target="b")
+def test_unfinished_rollouts_of_several_targets_ask_which(store: RolloutStore) -> None:
+    begin(store, "a-1", started(), target="a")
+    begin(store, "b-1", started(), target="b")
 
     with pytest.raises(RolloutNotFound) as caught:
         store.find(None)
@@ -126,12 +132,22 @@ def test_unfinished_rollouts_of_several_targets_ask_which(store: FolderStore) ->
 
 
 @pytest.mark.parametrize("target", ["../..", "..", ".", "a/b", "ü b", "orders-prod"])
-def test_no_target_name_leads_out_of_the_state_folder(store: FolderStore, target: str) -> None:
-    path = write(store, "one", started(), target=target)
+def test_no_target_name_leads_out_of_the_state_folder(folder: FolderStore, target: str) -> None:
+    path = write(folder, "one", started(), target=target)
 
-    assert path.parent.parent.resolve() == store.state.resolve()
-    assert store.rollouts(target)[0].target == target
-    assert store.people(target, "one").folder.parent == path.parent
+    assert path.parent.parent.resolve() == folder.state.resolve()
+    assert folder.people(target, "one").folder.parent == path.parent
+
+
+@pytest.mark.parametrize("target", ["../..", "..", ".", "a/b", "ü b", "a%2Fb", "orders-prod"])
+def test_a_target_is_found_again_whatever_its_name(store: RolloutStore, target: str) -> None:
+    begin(store, "one.people", started(), target=target)
+    begin(store, "two", started(), target=target)
+
+    assert store.targets() == (target,)
+    assert store.ids(target) == {"one.people", "two"}
+    assert [entry.target for entry in store.rollouts(target)] == [target, target]
+    assert store.ids("other") == set()
 
 
 def test_an_id_says_plan_and_time() -> None:
