@@ -1,0 +1,46 @@
+"""The S3-compatible server of the tests, and stores in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.journal.s3_server import BUCKET
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def s3_server() -> Iterator[Mapping[str, str]]:
+    """The environment in which `s3://state/…` is a bucket of a server that is gone at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.journal.s3_server"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        endpoint = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
+        urllib.request.urlopen(request).close()
+        yield {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+        }
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
