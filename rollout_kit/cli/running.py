@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from rollout_kit.cli import endings, journals
 from rollout_kit.cli.arguments import Output
@@ -23,6 +24,9 @@ from rollout_kit.reporters.json_lines import JsonLinesReporter
 from rollout_kit.reporters.rollout_markdown import MarkdownReporter
 from rollout_kit.wiring.clock import SystemClock
 from rollout_kit.wiring.result import CannotTakeUp, Result, Surroundings
+
+if TYPE_CHECKING:
+    from rollout_kit.reporters.live import LiveReporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +46,22 @@ class Run:
         return self.state or DEFAULT_STATE
 
 
+class Follower(Reporter, Protocol):
+    """A reporter that may come to a rollout in its midst."""
+
+    def catch_up(self, records: Sequence[Record]) -> None: ...
+
+
 class Witness:
     """Implements `ports.reporter.Reporter`: knows whether this rollout has written, and its id."""
 
     def __init__(self) -> None:
         self.rollout = ""
         self.wrote = False
+
+    def catch_up(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.record(record)
 
     def record(self, record: Record) -> None:
         if isinstance(record.event, RolloutStarted):
@@ -63,11 +77,16 @@ class Witness:
 class _Shown:
     """The reporters of one run."""
 
-    reporters: tuple[Reporter, ...]
+    reporters: tuple[Follower, ...]
+    warn: Callable[[str], None]
     json: JsonLinesReporter | None = None
     markdown: MarkdownReporter | None = None
     github: GithubReporter | None = None
     witness: Witness = field(default_factory=Witness)
+
+    def catch_up(self, records: Sequence[Record]) -> None:
+        for one in (self.witness, *self.reporters):
+            one.catch_up(records)
 
 
 def listening_clock() -> SystemClock:
@@ -102,7 +121,8 @@ def _carried_out(
             wait_for_people=run.wait or console.interactive,
             lock_wait_s=run.lock_wait_s,
             policies=run.policies,
-            warn=console.warn,
+            catch_up=shown.catch_up,
+            warn=shown.warn,
         )
         try:
             result = act(around)
@@ -129,7 +149,7 @@ def _stopped(error: BaseException, witness: Witness, run: Run, console: Console)
 def _shown(run: Run, console: Console, clock: SystemClock) -> Iterator[_Shown]:
     with ExitStack() as stack:
         lines = HumanReporter(console.err, clock.monotonic_s)
-        shown = _Shown(reporters=(lines,))
+        shown = _Shown(reporters=(lines,), warn=console.warn)
         match run.output:
             case Output.JSON:
                 shown.json = JsonLinesReporter(console.out)
@@ -138,7 +158,9 @@ def _shown(run: Run, console: Console, clock: SystemClock) -> Iterator[_Shown]:
                 shown.markdown = MarkdownReporter()
                 shown.reporters = (lines, shown.markdown)
             case Output.HUMAN if console.live:
-                shown.reporters = (stack.enter_context(_live(console, clock)),)
+                live = stack.enter_context(_live(console, clock))
+                shown.reporters = (live,)
+                shown.warn = replace(console, err=live.above).warn
             case Output.HUMAN:
                 pass
         if console.environment.get("GITHUB_ACTIONS") == "true":
@@ -150,7 +172,7 @@ def _shown(run: Run, console: Console, clock: SystemClock) -> Iterator[_Shown]:
 
 
 @contextmanager
-def _live(console: Console, clock: SystemClock) -> Iterator[Reporter]:
+def _live(console: Console, clock: SystemClock) -> Iterator[LiveReporter]:
     from rollout_kit.reporters.live import LiveReporter
 
     with LiveReporter(console.err_stream, clock.monotonic_s, colour=console.colour) as reporter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,10 @@ class GithubReporter:
         self._plan_file = plan_file
         self._summary = summary
         self._story = MarkdownReporter()
+
+    def catch_up(self, records: Sequence[Record]) -> None:
+        """What was journaled before this process took the rollout up."""
+        self._story.catch_up(records)
 
     def record(self, record: Record) -> None:
         self._story.record(record)

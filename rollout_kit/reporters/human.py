@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rollout_kit.model.duration import span
 from rollout_kit.model.events import (
@@ -35,11 +35,19 @@ class HumanReporter:
         self._decided: set[str] = set()
         self._began: dict[str, float] = {}  # operation -> attended seconds at its intent or wait
 
+    def catch_up(self, records: Sequence[Record]) -> None:
+        """What was journaled before this process took the rollout up: told then, known now."""
+        for record in records:
+            self._learn(record)
+
+    def _learn(self, record: Record) -> None:
+        if isinstance(record.event, RolloutStarted):
+            self._titles = record.event.execution_plan.steps
+            self._steps = {op.id: op.step for op in record.event.execution_plan.operations}
+
     def record(self, record: Record) -> None:
         event = record.event
-        if isinstance(event, RolloutStarted):
-            self._titles = event.execution_plan.steps
-            self._steps = {op.id: op.step for op in event.execution_plan.operations}
+        self._learn(record)
         if isinstance(event, OperationIntended | OperationAwaited):
             self._began.setdefault(event.operation.id, record.attended_s)
         if isinstance(event, OperationCompleted | OperationFailed) and self._is_told(event):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rollout_kit.model.codec import to_json
 from rollout_kit.model.events import Progress, Record
@@ -22,6 +22,9 @@ class JsonLinesReporter:
 
     def __init__(self, printer: Printer) -> None:
         self._printer = printer
+
+    def catch_up(self, records: Sequence[Record]) -> None:
+        """Nothing: each line is of what happens now."""
 
     def record(self, record: Record) -> None:
         self._write("record", {"record": to_json(record)})

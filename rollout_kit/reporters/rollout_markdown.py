@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rollout_kit.model.duration import span
 from rollout_kit.model.events import (
     GuardBreached,
@@ -11,7 +13,7 @@ from rollout_kit.model.events import (
     RolloutHeld,
     UndoSkipped,
 )
-from rollout_kit.model.state import RolloutState, evolve
+from rollout_kit.model.state import RolloutState, evolve, fold
 from rollout_kit.reporters import board
 from rollout_kit.reporters.before_and_now import before_and_now, before_and_now_markdown
 from rollout_kit.reporters.markdown import code, prose
@@ -25,6 +27,10 @@ class MarkdownReporter:
     def __init__(self) -> None:
         self.state = RolloutState()
         self.notable: list[Record] = []
+
+    def catch_up(self, records: Sequence[Record]) -> None:
+        """What was journaled before this process took the rollout up."""
+        self.state = fold(records)
 
     def record(self, record: Record) -> None:
         self.state = evolve(self.state, record)

@@ -126,7 +126,7 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
     try:
         for event in first:
             _tell(around, journal.append(event))
-        journal.read()
+        around.catch_up(journal.read())
         _tell(around, journal.append(_attached(owner, around.command)))
         people = store.people(target, rollout)
         executor = _executor(journal, lock, people, outside, around, owner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from rollout_kit.execution.preview import Preview
 from rollout_kit.execution.stale import Moved
 from rollout_kit.journal.store import RolloutStore
-from rollout_kit.model.events import HoldKind, Outcome
+from rollout_kit.model.events import HoldKind, Outcome, Record
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.reporter import Reporter
 from rollout_kit.wiring.clock import SystemClock
@@ -80,5 +80,6 @@ class Surroundings:
     command: str = "apply"
     wait_for_people: bool = False
     lock_wait_s: float = 0.0
+    catch_up: Callable[[Sequence[Record]], None] = lambda _: None  # with what was journaled before
     policies: tuple[Path, ...] = ()
     warn: Callable[[str], None] = lambda _: None

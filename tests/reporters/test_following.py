@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from rollout_kit.model.codec import from_json
-from rollout_kit.model.events import Progress, Record
+from rollout_kit.model.events import Event, OperationAwaited, Progress, Record
 from rollout_kit.model.state import fold
 from rollout_kit.reporters import board
 from rollout_kit.reporters.github import GithubReporter, escape_data, escape_property
@@ -17,7 +20,7 @@ from rollout_kit.reporters.live import LiveReporter
 from rollout_kit.reporters.rollout_markdown import MarkdownReporter
 from rollout_kit.reporters.verification import verification
 
-from .cases import ROLLED_BACK, SUCCESS, Terminal, records
+from .cases import ROLLED_BACK, SUCCESS, Terminal, completed, operation, records, started
 
 
 def followed(events: object) -> list[str]:
@@ -121,10 +124,76 @@ def test_the_live_view_shows_steps_waits_and_guards_and_gives_the_terminal_back(
         shown = drawn.get()
 
     assert "~  api     Replace the API nodes  2/3" in shown
-    assert "… api/api-1/gate/ready  0 at most 0  (7s)" in shown
+    assert "… api/api-1/gate/ready (7s)  0 at most 0" in shown
     assert "guard/served  unserved pins: 0" in shown
     assert "10:00:06   ✓ api/api-1/detach  out of rotation" in stream.getvalue()
     assert not reporter._live.is_started
+
+
+def drawn(reporter: LiveReporter) -> list[str]:
+    with reporter._console.capture() as shown:
+        reporter._console.print(reporter.render())
+    return shown.get().splitlines()
+
+
+def test_on_a_small_terminal_the_board_shows_what_runs_and_counts_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "12")
+    names = [f"step-{number}" for number in range(20)]
+    operations = tuple(operation(f"{name}/act", "bake") for name in names)
+    plan = replace(
+        started(),
+        execution_plan=replace(
+            started().execution_plan,
+            operations=operations,
+            steps={name: f"The {name} of a plan with a title that is long" for name in names},
+        ),
+    )
+    events: list[Event] = [plan]
+    for done in operations[:9]:
+        events += [OperationAwaited(operation=done, attempt=1), completed(done)]
+    events.append(OperationAwaited(operation=operations[9], attempt=1))
+    with LiveReporter(io.StringIO(), lambda: 0.0, colour=False) as reporter:
+        reporter.catch_up(records(events))
+        reporter.progress(Progress(operation="step-9/act", text="x" * 80))
+        reporter.progress(Progress(operation="guard/served", text="unserved pins: 0"))
+        lines = drawn(reporter)
+
+    assert len(lines) <= 11
+    assert max(map(len, lines)) <= 59
+    assert lines[1].startswith("✓  …        8 steps done")
+    assert lines[2].startswith("✓  step-8 ")
+    assert lines[3].startswith("~  step-9 ")
+    assert lines[-2].startswith("·  …        5 steps to do")
+    assert lines[-1] == f"… step-9/act (0s)  {'x' * 39}…"
+
+
+def test_what_does_not_fit_on_its_line_goes_on_between_words_below_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    stream = io.StringIO()
+    with LiveReporter(stream, lambda: 0.0, colour=False) as reporter:
+        reporter.above.line(
+            "10:00:02   ✓ api/api-1/detach  api-1 is out of rotation and holds no connection"
+        )
+
+    assert "10:00:02   ✓ api/api-1/detach  api-1 is out of\n" in stream.getvalue()
+    assert "\n             rotation and holds no connection\n" in stream.getvalue()
+
+
+def test_who_comes_to_a_rollout_in_its_midst_knows_what_was_before() -> None:
+    markdown, lines = MarkdownReporter(), Terminal()
+    human = HumanReporter(lines.printer, lambda: 0.0)
+    for reporter in (markdown, human):
+        reporter.catch_up(records(SUCCESS[:6]))
+        for record in records(SUCCESS)[6:]:
+            reporter.record(record)
+
+    assert markdown.text().startswith("### ✓ `orders-1` on `orders`: succeeded\n")
+    assert lines.lines[0] == "10:00:12 api: Replace the API nodes"
 
 
 def test_the_live_view_forgets_a_wait_that_is_over() -> None:
