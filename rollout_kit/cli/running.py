@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,16 +17,18 @@ from rollout_kit.cli.errors import explain
 from rollout_kit.cli.exit_codes import AFTER_WRITES, ExitCode
 from rollout_kit.cli.never_waiting import never_waiting
 from rollout_kit.cli.options import DEFAULT_STATE, with_state
-from rollout_kit.model.events import OperationIntended, Progress, Record, RolloutStarted
+from rollout_kit.journal.owner import actor
+from rollout_kit.model.events import HoldKind, OperationIntended, Progress, Record, RolloutStarted
 from rollout_kit.ports.reporter import Reporter
 from rollout_kit.reporters.github import GithubReporter
 from rollout_kit.reporters.human import HumanReporter
 from rollout_kit.reporters.json_lines import JsonLinesReporter
 from rollout_kit.reporters.rollout_markdown import MarkdownReporter
-from rollout_kit.wiring.clock import SystemClock
-from rollout_kit.wiring.result import CannotTakeUp, Result, Surroundings
+from rollout_kit.wiring.clock import DECLINED, SystemClock
+from rollout_kit.wiring.result import CannotTakeUp, Ending, Result, Surroundings
 
 if TYPE_CHECKING:
+    from rollout_kit.cli.asking import Asking
     from rollout_kit.reporters.live import LiveReporter
 
 
@@ -79,6 +82,7 @@ class _Shown:
 
     reporters: tuple[Follower, ...]
     warn: Callable[[str], None]
+    live: LiveReporter | None = None
     json: JsonLinesReporter | None = None
     markdown: MarkdownReporter | None = None
     github: GithubReporter | None = None
@@ -124,12 +128,52 @@ def _carried_out(
             catch_up=shown.catch_up,
             warn=shown.warn,
         )
+        asking = _asking(shown, around, run, console)
+        if asking is not None:
+            around = replace(around, reporters=(asking, *around.reporters))
+            shown.reporters = (asking, *shown.reporters)
         try:
             result = act(around)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the code depends on what was written
             return _stopped(error, shown.witness, run, console)
+        finally:
+            if asking is not None:
+                asking.close()
+    result = _declined(result, clock)
     _say(result, shown, run, console)
     return endings.exit_code(result)
+
+
+def _asking(shown: _Shown, around: Surroundings, run: Run, console: Console) -> Asking | None:
+    """Who asks the person at this terminal, where there is one."""
+    if shown.live is None or not console.interactive:
+        return None
+    from rollout_kit.cli.asking import Asking
+
+    return Asking(
+        shown.live,
+        around.clock,
+        actor=actor(around.environment),
+        keyboard=sys.stdin.fileno(),
+        leave=lambda target, rollout, said: around.store.people(target, rollout).leave(said),
+        state_folder=run.state_folder,
+    )
+
+
+def _declined(result: Result, clock: SystemClock) -> Result:
+    """A no at the terminal is no interrupt: the rollout holds, for the same question."""
+    held = result.state.hold if result.state else None
+    declined = result.ending is Ending.INTERRUPTED and clock.signal == DECLINED
+    if not declined or held is None or held.kind is not HoldKind.APPROVAL:
+        return result
+    return replace(
+        result,
+        ending=Ending.HELD,
+        sentence=held.reason,
+        hint=held.hint,
+        hold=held.kind,
+        operation=held.operation,
+    )
 
 
 def _stopped(error: BaseException, witness: Witness, run: Run, console: Console) -> ExitCode:
@@ -159,7 +203,7 @@ def _shown(run: Run, console: Console, clock: SystemClock) -> Iterator[_Shown]:
                 shown.reporters = (lines, shown.markdown)
             case Output.HUMAN if console.live:
                 live = stack.enter_context(_live(console, clock))
-                shown.reporters = (live,)
+                shown.live, shown.reporters = live, (live,)
                 shown.warn = replace(console, err=live.above).warn
             case Output.HUMAN:
                 pass

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from types import FrameType
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+DECLINED = "declined"
+"""What stands in place of a signal's name when a person at the terminal says no."""
 
 
 class SystemClock:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from rollout_kit.cli import journals
+from rollout_kit.cli.approval import SAYS, yes
 from rollout_kit.cli.arguments import Approve
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.errors import CommandError
 from rollout_kit.cli.exit_codes import ExitCode
 from rollout_kit.cli.options import with_state
 from rollout_kit.journal.owner import actor
-from rollout_kit.model.events import HoldKind, RolloutHeld
-from rollout_kit.ports.approvals import PersonRecord, PersonSaid
+from rollout_kit.model.events import RolloutHeld
 from rollout_kit.reporters.text import Style
 from rollout_kit.wiring.clock import SystemClock
-
-SAYS = {HoldKind.APPROVAL: PersonSaid.APPROVE, HoldKind.PERSON: PersonSaid.PROVE}
 
 
 def run(arguments: Approve, console: Console) -> ExitCode:
     found = journals.find(arguments.choice, console)
     held = _held(arguments.operation, found)
-    assert found.state.started is not None
-    record = PersonRecord(
-        said=SAYS[held.kind],
-        operation=held.operation,
-        attempt=found.state.attempt(held.operation),
-        digest=found.state.started.digest,
-        fingerprint=held.fingerprint,
+    record = yes(
+        found.state,
+        held,
         actor=actor(console.environment),
         because=arguments.because,
         at=SystemClock().now(),
