@@ -65,6 +65,7 @@ class Apply:
     preview: str | None
     state: str | None
     wait: bool
+    lock_wait_s: float
     output: Output
 
 
@@ -73,6 +74,7 @@ class Resume:
     choice: RolloutChoice
     accept: bool
     wait: bool
+    lock_wait_s: float
     output: Output
 
 
@@ -80,6 +82,7 @@ class Resume:
 class Rollback:
     choice: RolloutChoice
     freeze: bool
+    lock_wait_s: float
     output: Output
 
 
@@ -122,6 +125,7 @@ class Unlock:
     target: str | None
     state: str | None
     force: bool
+    yes: bool
     because: str
 
 
@@ -182,13 +186,18 @@ def read(given: Namespace) -> Arguments:
                 preview=given.preview,
                 state=given.state,
                 wait=given.wait,
+                lock_wait_s=given.lock_wait,
                 output=Output(given.output),
             )
         case "resume" | "rollback" | "hold" | "abort" | "approve" | "status" | "journal":
             return _of_rollout(given)
         case "unlock":
             return Unlock(
-                target=given.target, state=given.state, force=given.force, because=given.because
+                target=given.target,
+                state=given.state,
+                force=given.force,
+                yes=given.yes,
+                because=given.because,
             )
         case "sandbox":
             return Sandbox(
@@ -210,10 +219,19 @@ def _of_rollout(given: Namespace) -> Arguments:
     match given.command:
         case "resume":
             return Resume(
-                choice=choice, accept=given.accept, wait=given.wait, output=Output(given.output)
+                choice=choice,
+                accept=given.accept,
+                wait=given.wait,
+                lock_wait_s=given.lock_wait,
+                output=Output(given.output),
             )
         case "rollback":
-            return Rollback(choice=choice, freeze=given.freeze, output=Output(given.output))
+            return Rollback(
+                choice=choice,
+                freeze=given.freeze,
+                lock_wait_s=given.lock_wait,
+                output=Output(given.output),
+            )
         case "hold":
             return Hold(choice=choice, because=given.because)
         case "abort":

@@ -78,7 +78,19 @@ def choice(parser: Parser, *, positional: bool = True) -> None:
 
 def state(parser: Parser) -> None:
     parser.add_argument(
-        "--state", metavar="DIR", help=f"where journals live (plan: `state`; {DEFAULT_STATE})"
+        "--state",
+        metavar="URL",
+        help=f"where journals live: a folder, s3://, gs://, az:// (plan: `state`; {DEFAULT_STATE})",
+    )
+
+
+def lock_wait(parser: Parser) -> None:
+    parser.add_argument(
+        "--lock-wait",
+        metavar="DURATION",
+        type=_duration,
+        default=0.0,
+        help="how long to wait while somebody else runs a rollout on this target (0s)",
     )
 
 
@@ -111,6 +123,17 @@ def with_state(command: str, state_folder: str) -> str:
     if state_folder in ("", DEFAULT_STATE):
         return command
     return f"{command} --state {shlex.quote(state_folder)}"
+
+
+def _duration(text: str) -> float:
+    from rollout_kit.document.quantities import seconds
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is no duration, as `90s` or `10m` is'
+        ) from error
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -56,6 +56,7 @@ def _add_plan_commands(commands: Commands) -> None:
         help="start only if plan and fleet are what this saved preview saw",
     )
     options.state(apply)
+    options.lock_wait(apply)
     options.flag(apply, "--wait", "wait in place for approvals")
     options.output(apply)
 
@@ -65,6 +66,7 @@ def _add_rollout_commands(commands: Commands) -> None:
         commands, "resume", "go on with a rollout that was interrupted or holds"
     )
     options.choice(resume)
+    options.lock_wait(resume)
     options.flag(resume, "--accept", "take what somebody else changed as it is")
     options.flag(resume, "--wait", "wait in place for approvals")
     options.output(resume)
@@ -73,6 +75,7 @@ def _add_rollout_commands(commands: Commands) -> None:
         commands, "rollback", "put back what a rollout did, from its journal alone"
     )
     options.choice(rollback)
+    options.lock_wait(rollback)
     options.flag(rollback, "--freeze", "stop the new build at once: it does harm")
     options.output(rollback)
 
@@ -111,6 +114,7 @@ def _add_record_commands(commands: Commands) -> None:
     unlock.add_argument("--target", metavar="NAME", help="default: the only one there is")
     options.state(unlock)
     options.flag(unlock, "--force", "open it; the holder stops before its next effect")
+    options.flag(unlock, "--yes", "do not ask back; takes --because")
     options.because(unlock)
 
 

@@ -212,7 +212,7 @@ def test_unlock_shows_the_holder_and_opens_only_by_force(folder: Path) -> None:
     assert ran.code == 15
     assert "orders is held by ada (process 1 on elsewhere) for orders-1" in ran.out
 
-    assert say(folder, "unlock", "--force").code == 0
+    assert say(folder, "unlock", "--force", "--because", "its machine is gone").code == 0
     assert say(folder, "unlock").out == "orders is not locked\n"
 
 

@@ -25,6 +25,7 @@ def run(arguments: Apply, console: Console) -> ExitCode:
         state=arguments.state or planned,
         plan_file=arguments.plan.file,
         wait=arguments.wait,
+        lock_wait_s=arguments.lock_wait_s,
         policies=policies(arguments.policies, folder, console),
     )
     warn_of_a_lost_state(how, console)

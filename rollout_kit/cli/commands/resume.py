@@ -11,7 +11,13 @@ from rollout_kit.wiring import session
 
 def run(arguments: Resume, console: Console) -> ExitCode:
     choice = arguments.choice
-    how = Run(command="resume", output=arguments.output, state=choice.state, wait=arguments.wait)
+    how = Run(
+        command="resume",
+        output=arguments.output,
+        state=choice.state,
+        lock_wait_s=arguments.lock_wait_s,
+        wait=arguments.wait,
+    )
     return carry_out(
         how,
         console,

@@ -11,7 +11,12 @@ from rollout_kit.wiring import session
 
 def run(arguments: Rollback, console: Console) -> ExitCode:
     choice = arguments.choice
-    how = Run(command="rollback", output=arguments.output, state=choice.state)
+    how = Run(
+        command="rollback",
+        output=arguments.output,
+        state=choice.state,
+        lock_wait_s=arguments.lock_wait_s,
+    )
     return carry_out(
         how,
         console,
