@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,10 @@ WRITE_S = 3.0
 READ_S = 2.4
 READ_AGAIN_S = 2.0
 AT_ONCE = 24
+PASSING = frozenset({408, 409, 425, 429})
+"""What a store says when two ask at once, or too many."""
+_STATUS = re.compile(r"status code: ([0-9]{3})[A-Za-z ]*")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
 class RemoteObjects:
@@ -106,14 +111,16 @@ class RemoteObjects:
             return act()
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise JournalLost(
-                f"{where} is refused to these credentials: {_short(error)}",
+                f"{where} is refused to these credentials ({_short(error)})",
                 "give them list, read and write there, or set other ones; then resume",
             ) from error
-        except FileNotFoundError as error:
-            raise JournalLost(
-                f"{where} cannot be written: {_short(error)}", "create the bucket or container"
-            ) from error
         except (BaseError, OSError) as error:
+            status = _status(error)
+            if 400 <= status < 500 and status not in PASSING:
+                raise JournalLost(
+                    f"{where} is refused: {_short(error)}",
+                    "see that the bucket or container is there, and its name is right",
+                ) from error
             hint = "see that the store can be reached, then try again"
             if "builder error" in str(error):
                 hint = "an endpoint without TLS needs AWS_ALLOW_HTTP=true"
@@ -153,7 +160,16 @@ def _update(seen: Version) -> UpdateVersion:
     return known
 
 
+def _status(error: Exception) -> int:
+    """The store's HTTP status; 0 where there was no answer."""
+    found = _STATUS.search(str(error))
+    return int(found[1]) if found else 0
+
+
 def _short(error: Exception) -> str:
-    """The first line: what follows is the binding's own structures."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0].strip()[:300]
+    """Status and the store's own word for it, else the first line: the rest is about the binding."""
+    text = str(error)
+    status, word = _STATUS.search(text), _CODE.search(text)
+    if status:
+        return f"{status[1]} {word[1]}" if word else status[0].removeprefix("status code: ")
+    return text.partition("\n")[0].rpartition(" - ")[2].strip()[:300] or type(error).__name__

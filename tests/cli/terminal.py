@@ -20,7 +20,11 @@ class Ran:
 
 
 def rollout_kit(
-    *argv: str, folder: Path, environment: Mapping[str, str] | None = None, colour: bool = False
+    *argv: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    colour: bool = False,
+    interactive: bool = False,
 ) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     console = Console(
@@ -31,7 +35,7 @@ def rollout_kit(
         folder=folder,
         colour=colour,
         live=False,
-        interactive=False,
+        interactive=interactive,
     )
     code = main(list(argv), console)
     return Ran(code=code, out=out.getvalue(), err=err.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -204,16 +205,54 @@ def test_a_proof_of_what_only_a_person_knows_is_its_own_word(folder: Path) -> No
     assert record.said is PersonSaid.PROVE
 
 
+HOLDER = "orders is held by ada (process 1 on elsewhere) since 2026-04-28T10:00:00Z for orders-1"
+
+
 def test_unlock_shows_the_holder_and_opens_only_by_force(folder: Path) -> None:
     path = journaled(folder)
     acquire(LockFile(path.parent), owner=owner(), rollout="orders-1", clock=VirtualClock())
 
     ran = say(folder, "unlock")
     assert ran.code == 15
-    assert "orders is held by ada (process 1 on elsewhere) for orders-1" in ran.out
+    assert HOLDER in ran.out
 
-    assert say(folder, "unlock", "--force", "--because", "its machine is gone").code == 0
+    ran = say(folder, "unlock", "--force", "--because", "its machine is gone")
+    assert (ran.code, HOLDER in ran.out) == (0, True)
     assert say(folder, "unlock").out == "orders is not locked\n"
+    lock = LockFile(path.parent).read()
+    assert lock is not None
+    assert lock.note == "forced open by ada: its machine is gone"
+
+
+@pytest.mark.parametrize("more", [(), ("--yes",)])
+def test_where_nobody_can_be_asked_a_lock_is_opened_for_a_reason_only(
+    folder: Path, more: tuple[str, ...]
+) -> None:
+    path = journaled(folder)
+    acquire(LockFile(path.parent), owner=owner(), rollout="orders-1", clock=VirtualClock())
+
+    ran = say(folder, "unlock", "--force", *more)
+
+    assert (ran.code, HOLDER in ran.out) == (2, True)
+    assert "hint: say why with --because TEXT" in ran.err
+    assert say(folder, "unlock").code == 15
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"), [("y\n", 0, "✓ opened"), ("n\n", 15, "left"), ("", 15, "left")]
+)
+def test_on_a_terminal_a_lock_is_opened_when_who_sees_its_holder_says_yes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, said: str
+) -> None:
+    path = journaled(folder)
+    acquire(LockFile(path.parent), owner=owner(), rollout="orders-1", clock=VirtualClock())
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+
+    ran = rollout_kit("unlock", "--force", folder=folder, interactive=True)
+
+    assert (ran.code, said in ran.out) == (code, True)
+    assert HOLDER in ran.out
+    assert "[y/N]" in ran.err
 
 
 def test_unlock_of_a_target_that_is_not_there_names_those_that_are(folder: Path) -> None:
