@@ -20,6 +20,11 @@ class JournalAct(StrEnum):
     EXPORT = "export"
 
 
+class Export(StrEnum):
+    JSONL = "jsonl"
+    OTEL = "otel"
+
+
 class SandboxAct(StrEnum):
     UP = "up"
     DOWN = "down"
@@ -117,6 +122,8 @@ class Status:
 class Journal:
     act: JournalAct
     choice: RolloutChoice
+    form: Export
+    to: str | None
     output: Output
 
 
@@ -241,7 +248,13 @@ def _of_rollout(given: Namespace) -> Arguments:
         case "status":
             return Status(choice=choice, all=given.all, output=Output(given.output))
         case _:
-            return Journal(act=JournalAct(given.act), choice=choice, output=Output(given.output))
+            return Journal(
+                act=JournalAct(given.act),
+                choice=choice,
+                form=Export(given.format),
+                to=given.to,
+                output=Output(given.output),
+            )
 
 
 def _plan(given: Namespace) -> PlanChoice:

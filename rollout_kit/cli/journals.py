@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from rollout_kit.cli.arguments import RolloutChoice
 from rollout_kit.cli.console import Console
 from rollout_kit.cli.options import DEFAULT_STATE, with_state
+from rollout_kit.journal.file_journal import FileTape
+from rollout_kit.journal.folder_store import SUFFIX
 from rollout_kit.journal.owner import is_gone, this_process
 from rollout_kit.journal.state_url import open_state
-from rollout_kit.journal.store import RolloutEntry, RolloutStore
+from rollout_kit.journal.store import RolloutEntry, RolloutNotFound, RolloutStore
+from rollout_kit.journal.tape import Tape
 from rollout_kit.model.events import Record
 from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.reporters import board
@@ -45,11 +48,34 @@ def find(choice: RolloutChoice, console: Console) -> Found:
     Raises:
         RolloutNotFound, JournalLost
     """
+    journals, rollout = _chosen(choice, console)
+    return open_entry(journals, journals.find(rollout, choice.target))
+
+
+def tape(choice: RolloutChoice, console: Console) -> Tape:
+    """The lines of the journal that was asked for: of a rollout, or a copy at a path (`*.jsonl`).
+
+    Raises:
+        RolloutNotFound, JournalLost
+    """
+    if choice.rollout is not None and choice.rollout.endswith(SUFFIX):
+        path = console.folder / choice.rollout
+        if not path.is_file():
+            raise RolloutNotFound(f"There is no file {path}", "name a journal, or a rollout's id")
+        return FileTape(path)
+    journals, rollout = _chosen(choice, console)
+    entry = journals.find(rollout, choice.target)
+    return journals.tape(entry.target, entry.rollout)
+
+
+def _chosen(choice: RolloutChoice, console: Console) -> tuple[RolloutStore, str | None]:
+    """The id that was given; without one the newest unfinished, else the newest."""
     journals = store(choice.state, console)
+    if choice.rollout is not None:
+        return journals, choice.rollout
     entries = journals.rollouts(choice.target)
     open_ = any(not entry.finished for entry in entries)
-    rollout = choice.rollout or (entries[0].rollout if entries and not open_ else None)
-    return open_entry(journals, journals.find(rollout, choice.target))
+    return journals, entries[0].rollout if entries and not open_ else None
 
 
 def open_entry(journals: RolloutStore, entry: RolloutEntry) -> Found:

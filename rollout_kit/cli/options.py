@@ -11,6 +11,7 @@ GENERATIONS = ("2.x", "0.2")
 BREAKS = ("canary", "node", "bootstrap", "worker")
 OUTPUTS = ("human", "json", "markdown")
 JOURNAL_ACTS = ("verify", "show", "export")
+EXPORTS = ("jsonl", "otel")
 SANDBOX_ACTS = ("up", "down", "status")
 DEFAULT_STATE = ".rollout-kit"
 DEFAULT_SANDBOX = ".rollout-kit-sandbox"
@@ -65,9 +66,10 @@ def policy(parser: Parser) -> None:
     )
 
 
-def choice(parser: Parser, *, positional: bool = True) -> None:
-    """Which rollout."""
-    what = "an id or the beginning of one; default: the newest unfinished"
+def choice(parser: Parser, *, positional: bool = True, or_else: str = "") -> None:
+    """Which rollout; `or_else`: what else may be named."""
+    other = f", or {or_else}" if or_else else ""
+    what = f"an id or the beginning of one{other}; default: the newest unfinished"
     if positional:
         parser.add_argument("rollout", metavar="ROLLOUT", nargs="?", help=what)
     else:

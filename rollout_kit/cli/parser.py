@@ -104,8 +104,14 @@ def _add_record_commands(commands: Commands) -> None:
 
     journal = options.command(commands, "journal", "check, tell or copy what a rollout journaled")
     options.act(journal, options.JOURNAL_ACTS)
-    options.choice(journal)
-    journal.add_argument("--format", choices=["jsonl"], default="jsonl", help="of an export")
+    options.choice(journal, or_else="the path of a copied journal (*.jsonl)")
+    journal.add_argument(
+        "--format",
+        choices=options.EXPORTS,
+        default="jsonl",
+        help="of an export: its own lines, or an OpenTelemetry trace (%(default)s)",
+    )
+    journal.add_argument("--to", metavar="FILE", help="write an export there instead of stdout")
     options.output(journal)
 
     unlock = options.command(

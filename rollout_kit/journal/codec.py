@@ -79,6 +79,24 @@ def decode(line: bytes) -> Record:
     return record
 
 
+def version_of(line: bytes) -> int:
+    """The version of a line that `decode` has read."""
+    return int(json.loads(line)["version"])
+
+
+def knows_less(record: Record, line: bytes) -> bool:
+    """Whether `line`, which was read as `record`, says more than this program knows of."""
+    return _says_more(json.loads(line), {**to_json(record), "version": VERSION, "sum": ""})
+
+
+def _says_more(there: object, known: object) -> bool:
+    if isinstance(there, dict) and isinstance(known, dict):
+        return any(key not in known or _says_more(there[key], known[key]) for key in there)
+    if isinstance(there, list) and isinstance(known, list):
+        return any(map(_says_more, there, known))
+    return False
+
+
 def _demand_whole(line: bytes) -> None:
     content, _, _ = line.rpartition(b',"sum":"')
     if seal(content + b"}") != line:

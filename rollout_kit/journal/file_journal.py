@@ -33,10 +33,13 @@ class FileTape:
         return EMPTY if data is None else parse(data, self.place)
 
     def first(self) -> bytes:
-        return next(iter(self._lines()), b"")
+        return next(iter(self.lines()), b"")
+
+    def lines(self) -> list[bytes]:
+        return (self._bytes() or b"").split(b"\n")[:-1]
 
     def backwards(self) -> Iterator[bytes]:
-        yield from reversed(self._lines())
+        yield from reversed(self.lines())
 
     def add(self, line: bytes, after: Tail) -> None:
         try:
@@ -66,9 +69,6 @@ class FileTape:
             raise JournalLost(
                 f"{self.path} cannot be read: {reason}", "make it readable for this user"
             ) from error
-
-    def _lines(self) -> list[bytes]:
-        return (self._bytes() or b"").split(b"\n")[:-1]
 
     def _open(self) -> int:
         if self._descriptor is None:

@@ -33,10 +33,13 @@ class MemoryTape:
         return parse(self._store.data, PLACE)
 
     def first(self) -> bytes:
-        return next(iter(self._lines()), b"")
+        return next(iter(self.lines()), b"")
+
+    def lines(self) -> list[bytes]:
+        return self._store.data.split(b"\n")[:-1]
 
     def backwards(self) -> Iterator[bytes]:
-        yield from reversed(self._lines())
+        yield from reversed(self.lines())
 
     def add(self, line: bytes, after: Tail) -> None:
         newer = parse(self._store.data[after.end :], PLACE, after).records
@@ -46,9 +49,6 @@ class MemoryTape:
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _lines(self) -> list[bytes]:
-        return self._store.data.split(b"\n")[:-1]
 
 
 class MemoryJournal(StoredJournal):

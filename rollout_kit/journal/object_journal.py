@@ -48,6 +48,10 @@ class ObjectTape:
     def first(self) -> bytes:
         return self._line(0)
 
+    def lines(self) -> list[bytes]:
+        found = self._objects.read_all([f"{self._folder}/{name}" for name in self._names()])
+        return [data.rstrip(b"\n") for data in found if data is not None]
+
     def backwards(self) -> Iterator[bytes]:
         for name in reversed(self._names()):
             yield self._line(int(name.partition(".")[0]))

@@ -33,6 +33,10 @@ class Tape(Protocol):
         """The first line; empty where nothing has begun."""
         ...
 
+    def lines(self) -> list[bytes]:
+        """All lines that end, unchecked; the journal's own bytes but for what a crash cut off."""
+        ...
+
     def backwards(self) -> Iterator[bytes]:
         """The lines that are whole, the last one first; no more is read than is asked for."""
         ...

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from rollout_kit.journal import codec
 from rollout_kit.journal.tape import Tape
+from rollout_kit.model.duration import span
+from rollout_kit.model.state import fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +17,12 @@ class JournalReport:
     """A journal whose chain holds. `remarks`: what a reader should know all the same."""
 
     place: str
+    rollout: str  # "": nothing has begun
+    outcome: str  # "": unfinished
     records: int
     bytes: int
+    versions: tuple[int, ...]  # of the records' form
+    last: str  # SHA-256 of the last line: whoever noted it can tell that nothing was cut off
     first_at: datetime | None
     last_at: datetime | None
     attended_s: float
@@ -27,13 +34,27 @@ def verify(tape: Tape) -> JournalReport:
     """Check every record. Raises `JournalDamaged` with its place, `JournalLost` if unreadable."""
     chain = tape.load()
     records = chain.records
+    lines = tape.lines()[: len(records)]
+    state = fold(records)
     remarks = []
     if chain.torn_bytes:
         remarks.append(
             f"{chain.torn_bytes} bytes of a record that a crash cut off stand at the end; "
             "they count for nothing and go with the next append"
         )
+    for record, line in zip(records, lines, strict=True):
+        if codec.knows_less(record, line):
+            remarks.append(
+                f"record {record.sequence} says things that this program does not know: a newer "
+                "rollout-kit wrote them; a copy keeps them"
+            )
     for before, after in pairwise(records):
+        if after.at < before.at:
+            earlier = span((before.at - after.at).total_seconds())
+            remarks.append(
+                f"record {after.sequence} is dated {earlier} before the one it follows: the clock "
+                "was set, or two machines' clocks differ"
+            )
         if after.fence < before.fence:
             remarks.append(
                 f"record {after.sequence} has fence {after.fence} after fence {before.fence}: "
@@ -46,8 +67,12 @@ def verify(tape: Tape) -> JournalReport:
             )
     return JournalReport(
         place=tape.place,
+        rollout=state.started.rollout if state.started else "",
+        outcome=state.finished.outcome.value if state.finished else "",
         records=len(records),
         bytes=chain.tail.end,
+        versions=tuple(sorted({codec.version_of(line) for line in lines})),
+        last=chain.tail.last,
         first_at=records[0].at if records else None,
         last_at=records[-1].at if records else None,
         attended_s=records[-1].attended_s if records else 0.0,
