@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -53,7 +54,8 @@ class PeopleFolder:
     def leave(self, record: PersonRecord) -> bool:
         make_folder(self.folder)
         path = self.folder / name_of(record)
-        beside = self.folder / f".{path.name}.{os.getpid()}"
+        # Not the pid: two containers on one shared folder may both be number 1.
+        beside = self.folder / f".{path.name}.{secrets.token_hex(8)}"
         try:
             _write(beside, encode(record))
             try:
