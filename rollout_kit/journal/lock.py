@@ -237,7 +237,7 @@ def since(state: LockState) -> str:
 
 
 def _watching(seen: LockState, timing: LockTiming, wait_s: float) -> str:
-    lives = f"; waiting for up to {span(wait_s)} until it is done" if wait_s else ""
+    lives = f"; waiting for up to {span(round(wait_s))} until it is done" if wait_s else ""
     return (
         f"{seen.owner.label} holds this target{since(seen)}, for {seen.rollout}; watching for up to "
         f"{span(timing.ttl_s)} whether it lives{lives}"
