@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.journal.people import PeopleFolder
+from rollout_kit.journal.people import People, PeopleFolder
+from rollout_kit.journal.store import RolloutStore
 from rollout_kit.ports.approvals import PersonRecord, PersonSaid
 from rollout_kit.ports.journal import JournalLost
 
@@ -25,25 +26,26 @@ APPROVAL = PersonRecord(
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> PeopleFolder:
-    return PeopleFolder(tmp_path / "orders" / "r-1.people")
+def people(store: RolloutStore) -> People:
+    return store.people("orders", "r-1")
 
 
-def test_nobody_has_said_anything_where_there_is_no_folder(folder: PeopleFolder) -> None:
-    assert folder.read() == ()
+def test_nobody_has_said_anything_where_there_is_nothing(people: People) -> None:
+    assert people.read() == ()
 
 
-def test_what_was_left_is_read(folder: PeopleFolder) -> None:
-    assert folder.leave(APPROVAL)
+def test_what_was_left_is_read(people: People, store: RolloutStore) -> None:
+    assert people.leave(APPROVAL)
 
-    assert PeopleFolder(folder.folder).read() == (APPROVAL,)
+    assert store.people("orders", "r-1").read() == (APPROVAL,)
+    assert store.people("orders", "r-2").read() == ()
 
 
-def test_the_first_word_stands(folder: PeopleFolder) -> None:
-    folder.leave(APPROVAL)
+def test_the_first_word_stands(people: People) -> None:
+    people.leave(APPROVAL)
 
-    assert not folder.leave(replace(APPROVAL, actor="bob"))
-    assert folder.read() == (APPROVAL,)
+    assert not people.leave(replace(APPROVAL, actor="bob"))
+    assert people.read() == (APPROVAL,)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +58,17 @@ def test_the_first_word_stands(folder: PeopleFolder) -> None:
         replace(APPROVAL, said=PersonSaid.PROVE),
     ],
 )
-def test_the_same_word_on_something_else_is_another(
-    folder: PeopleFolder, other: PersonRecord
-) -> None:
+def test_the_same_word_on_something_else_is_another(people: People, other: PersonRecord) -> None:
     later = replace(other, at=APPROVAL.at + timedelta(hours=1))
-    assert folder.leave(later)
-    assert folder.leave(APPROVAL)
+    assert people.leave(later)
+    assert people.leave(APPROVAL)
 
-    assert folder.read() == (APPROVAL, later)
+    assert people.read() == (APPROVAL, later)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PeopleFolder:
+    return PeopleFolder(tmp_path / "orders" / "r-1.people")
 
 
 def test_a_half_written_record_is_never_seen(folder: PeopleFolder) -> None:
