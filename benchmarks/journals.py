@@ -1,10 +1,10 @@
-"""The journal by itself: an append that is on disk, and taking up a long rollout."""
+"""The journal by itself: an append that is durable, and taking up a long rollout; file and object store."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
@@ -17,6 +17,9 @@ from rollout_kit.journal.attendance import Attendance
 from rollout_kit.journal.chain import parse
 from rollout_kit.journal.file_journal import FileJournal
 from rollout_kit.journal.memory_lock import MemoryLock
+from rollout_kit.journal.object_store import ObjectStore
+from rollout_kit.journal.remote_objects import RemoteObjects
+from rollout_kit.journal.stored_journal import StoredJournal
 from rollout_kit.model.events import (
     Event,
     OperationAwaited,
@@ -26,8 +29,11 @@ from rollout_kit.model.events import (
 from rollout_kit.model.operation import Operation
 from rollout_kit.model.state import fold
 from rollout_kit.simulation.clock import VirtualClock
+from tests.journal.s3 import s3_server
+from tests.journal.s3_server import BUCKET
 
 OPERATIONS = 1000
+BUCKET_APPENDS = 500
 
 
 def bench(repeats: int) -> list[Figure]:
@@ -60,7 +66,64 @@ def bench(repeats: int) -> list[Figure]:
             unit="ms",
             note=told,
         ),
+        *_in_a_bucket(events[:BUCKET_APPENDS], repeats),
     ]
+
+
+def _in_a_bucket(events: tuple[Event, ...], repeats: int) -> list[Figure]:
+    """Against an S3-compatible server in Python on this machine: its own time is most of it."""
+    with s3_server() as environment:
+        os.environ.update(environment)
+        store = _store(environment)
+        journal = _opened(store)
+        journal.read()
+        took = [_timed_ms(lambda event=event: journal.append(event)) for event in events]  # type: ignore[misc]
+        size = store.tape("bench", "one").load().tail.end // len(events)
+        objects = RemoteObjects(f"s3://{BUCKET}/bare", environment)
+        bare = [_timed_ms(lambda n=n: objects.create(str(n), b"x" * size)) for n in range(200)]  # type: ignore[misc]
+        reads = [_timed_ms(lambda: _opened(_store(environment)).read()) for _ in range(repeats)]
+    beside = (
+        f"{len(events)} appends, one create each; a create of as many bytes alone "
+        f"{median(bare):.2f} ms, p99 {quantiles(bare, n=100)[98]:.2f} ms"
+    )
+    return [
+        Figure(
+            bench="journal",
+            name="append to a bucket (median)",
+            measured=median(took),
+            unit="ms",
+            note=beside,
+        ),
+        Figure(
+            bench="journal",
+            name="append to a bucket (p99)",
+            measured=quantiles(took, n=100)[98],
+            unit="ms",
+        ),
+        Figure(
+            bench="journal",
+            name="read of a journal in a bucket",
+            measured=median(reads),
+            unit="ms",
+            note=f"{len(events)} records, 24 requests at a time",
+        ),
+    ]
+
+
+def _store(environment: Mapping[str, str]) -> ObjectStore:
+    return ObjectStore(RemoteObjects(f"s3://{BUCKET}/bench", environment), VirtualClock())
+
+
+def _opened(store: ObjectStore) -> StoredJournal:
+    clock = VirtualClock()
+    return store.journal(
+        "bench",
+        "one",
+        clock=clock,
+        actor="bench",
+        lock=MemoryLock(),
+        attendance=Attendance(clock),
+    )
 
 
 def _events() -> Iterator[Event]:
