@@ -54,6 +54,13 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Simulated rollouts for as long as one wants: `nox -s soak -- --seeds 0..9999 --jobs 2`."""
+    session.install("-q", ".")
+    session.run("python", "-m", "rollout_kit.simulation", *session.posargs)
+
+
+@nox.session
 def clients(session: nox.Session) -> None:
     """The official packages against the emulator over real sockets, while a rollout goes on."""
     session.install("-q", "-e", ".", *_group("test"))
