@@ -29,6 +29,15 @@ class Ending:
     kept: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """How near a rule came to being broken. `spare`: in the rule's own unit; 0 is the very edge."""
+
+    checker: str
+    spare: float
+    sentence: str
+
+
 class Checker(Protocol):
     """One rule. It shares no code with the executor, and judges what happened, not what was meant.
 
@@ -45,6 +54,10 @@ class Checker(Protocol):
 
     def finish(self, truth: Truth, ending: Ending) -> tuple[Violation, ...]:
         """The rollout is over, nothing fails any more, all has come to rest: what was broken?"""
+        ...
+
+    def margin(self) -> Margin | None:
+        """After `finish`: how near it came. None: it was not put to the test, or it has no measure."""
         ...
 
 

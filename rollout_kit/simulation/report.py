@@ -15,7 +15,7 @@ from rollout_kit.model.events import (
     Outcome,
     Record,
 )
-from rollout_kit.simulation.checking import Violation
+from rollout_kit.simulation.checking import Margin, Violation
 from rollout_kit.simulation.scenario import Scenario
 
 REFUSED = "refused"
@@ -52,6 +52,7 @@ class Report:
     struck: tuple[str, ...]
     steps: tuple[StepTime, ...]
     violations: tuple[Violation, ...]
+    margins: tuple[Margin, ...] = ()
     journal: bytes = field(default=b"", repr=False)
     trace: tuple[str, ...] = field(default=(), repr=False)
 

@@ -177,6 +177,7 @@ class _Simulation:
             struck=tuple(self.struck),
             steps=step_times(records),
             violations=tuple(self.found),
+            margins=tuple(near for found in self.checkers if (near := found.margin()) is not None),
             journal=self.world.journal.data,
             trace=tuple(self.trace or ()),
         )

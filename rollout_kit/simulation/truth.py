@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from rollout_kit.emulator.model.moments import to_us
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.store import Rows
 from rollout_kit.model.identity import CohortRef
@@ -82,6 +83,15 @@ class Truth:
     def journal(self) -> bytes:
         """What is durable now."""
         return self._world.journal.data
+
+    @property
+    def now_us(self) -> int:
+        """Now, as the servers' rows have it."""
+        return to_us(self._world.clock.now())
+
+    def replays(self, cohort: CohortRef) -> tuple[str | None, ...]:
+        """The builds whose runs this cohort's code can carry on: its own, and what it serves."""
+        return (cohort.build_id, *self._world.fleet.serves.get(cohort.build_id or "", ()))
 
     def rows(self) -> AbstractContextManager[Rows]:
         """The servers' shared rows."""
