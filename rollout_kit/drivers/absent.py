@@ -8,7 +8,7 @@ from typing import NoReturn
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.situation import ProgramEnd
-from rollout_kit.ports.errors import Refused
+from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
@@ -20,13 +20,18 @@ from rollout_kit.ports.infra import (
 
 
 class AbsentDriver:
-    """Implements `ports.infra.Infra`: it answers nothing, and says why."""
+    """Implements `ports.infra.Infra`: it answers nothing, and says why.
 
-    def __init__(self, reason: str) -> None:
+    `unset`: the variable that would name it, which this session was not given and another one will
+    be; what it feeds then reads "not read", and nobody says that it cannot be known.
+    """
+
+    def __init__(self, reason: str, *, unset: bool = False) -> None:
         self._reason = reason
+        self._unset = unset
 
     def answers(self) -> frozenset[Answers]:
-        return frozenset()
+        return frozenset(Answers) if self._unset else frozenset()
 
     def node_spec(self, node: str) -> ProcessSpec:
         self._refuse(f"what runs as node {node}")
@@ -81,4 +86,5 @@ class AbsentDriver:
             f"{what}: no driver answers ({self._reason})",
             why="Without a driver nothing of the infrastructure can be seen or changed.",
             hint="give the plan an `infra` section, or set what it refers to",
+            trouble=Trouble.AUTH if self._unset else Trouble.OTHER,
         )

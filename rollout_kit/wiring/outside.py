@@ -27,8 +27,6 @@ from rollout_kit.transport.network import NetworkExchange
 from rollout_kit.transport.secret import Secret
 from rollout_kit.wiring.clock import SystemClock
 
-UNRESOLVED = "${env:"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
@@ -85,10 +83,10 @@ def _token(secret: SecretText | None, environment: Mapping[str, str]) -> Secret 
 def _driver(document: PlanDocument, plan_folder: Path, environment: Mapping[str, str]) -> InfraPort:
     """The plan's driver; a fleet file that is missing or wrong raises at once, with places."""
     infra = document.infra
-    if infra is None or infra.fleet is None:
+    if infra is None:
         return AbsentDriver("the plan names no fleet")
-    if UNRESOLVED in infra.fleet:
-        return AbsentDriver(f"{infra.fleet} is not set")
+    if infra.fleet is None:
+        return AbsentDriver("a variable of infra.fleet is not set", unset=True)
     from rollout_kit.drivers.process.driver import ProcessDriver
 
     return ProcessDriver(plan_folder / infra.fleet, environment, _secret_names(document))

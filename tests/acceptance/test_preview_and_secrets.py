@@ -88,6 +88,24 @@ def test_preview_needs_the_operator_token_alone_and_writes_nothing(
     assert machine.events() == []
 
 
+def test_a_driver_whose_variable_is_not_set_leaves_what_it_feeds_to_be_judged_at_apply(
+    place: tuple[Machine, SandboxInfo],
+) -> None:
+    machine, info = place
+    plan = (PLANS / "rolling-upgrade.yaml").read_text()
+    named = plan.replace('fleet: "${var:fleet}"', 'fleet: "${env:FLEET_FILE}"')
+    assert named != plan
+    (machine.folder / "named.yaml").write_text(named)
+    arguments = ("named.yaml", *shipped(info)[1:])
+    preview = machine.run("preview", *arguments, "--exit-code")
+    assert preview.code == 20, preview.both
+    assert "FLEET_FILE is not set" in preview.err
+    assert "a variable of infra.fleet is not set" in preview.out
+    refused = machine.run("apply", *arguments, *HERE)
+    assert refused.code == 2, refused.both
+    assert "FLEET_FILE" in refused.err
+
+
 PLAN = (
     HEAD.format(name="secrets").replace(
         "steps:\n",

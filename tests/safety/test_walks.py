@@ -144,8 +144,8 @@ def test_a_hold_that_a_person_mends_and_resumes(generation: Generation) -> None:
     start = world.fleet.start_cohort
     broken = [True]
 
-    def starting(ref: object, spec: CohortSpec) -> None:
-        start(ref, spec)  # type: ignore[arg-type]
+    def starting(ref: object, spec: CohortSpec, *by: object) -> None:
+        start(ref, spec, *by)  # type: ignore[arg-type]
         if broken and ref == N:
             world.fleet.cohorts[N].workers.clear()
 
@@ -390,8 +390,8 @@ def test_one_dead_worker_of_the_six_that_are_new_is_missed(generation: Generatio
     world = small(generation)
     start = world.fleet.start_cohort
 
-    def five(ref: object, spec: CohortSpec) -> None:
-        start(ref, spec)  # type: ignore[arg-type]
+    def five(ref: object, spec: CohortSpec, *by: object) -> None:
+        start(ref, spec, *by)  # type: ignore[arg-type]
         if ref == N and spec.replicas:
             world.fleet.cohorts[N].workers.pop()
 
