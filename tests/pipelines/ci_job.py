@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -57,13 +58,32 @@ def github(job: str, folder: Path, known: Mapping[str, str], event: str) -> Ende
 
 
 def gitlab(job: str, folder: Path, given: Mapping[str, str]) -> Ended:
-    """Run the job's script in one shell, as a runner does."""
+    """Run the job's scripts as a runner does: those before and its own in one shell, then those after."""
     flow: dict[Any, Any] = yaml.safe_load((CI / "gitlab" / "rollout.yml").read_text())
-    lines = flow[job]["script"]
-    variables = {name: str(text) for name, text in flow.get("variables", {}).items()}
-    script = "\n".join(lines)
-    assert INSTALL not in script
-    return _bash(("-eo", "pipefail"), script, folder, {"GITLAB_CI": "true", **variables, **given})
+    found = _extended(flow, job)
+    known = {
+        "GITLAB_CI": "true",
+        "CI_BUILDS_DIR": str(folder.parent),
+        "CI_PROJECT_PATH": "acme/orders",
+        "CI_JOB_URL": "https://gitlab.com/acme/orders/-/jobs/7",
+    }
+    variables = {
+        name: Template(str(text)).substitute(known)
+        for name, text in flow.get("variables", {}).items()
+    }
+    environment = {**known, **variables, **given}
+    before = [line for line in found.get("before_script", []) if INSTALL not in line]
+    lines = [*before, *found["script"]]
+    ended = _bash(("-eo", "pipefail"), "\n".join(lines), folder, environment)
+    after = "\n".join(found.get("after_script", []))
+    last = _bash(("-eo", "pipefail"), after, folder, environment)
+    assert last.code == 0, last.log
+    return Ended(ended.code, ended.log + last.log)
+
+
+def _extended(flow: Mapping[str, Any], job: str) -> dict[str, Any]:
+    found = flow[job]
+    return {**(_extended(flow, found["extends"]) if "extends" in found else {}), **found}
 
 
 def _resolved(text: str, known: Mapping[str, str]) -> str:
@@ -82,6 +102,7 @@ def _bash(
             "HOME": str(folder.parent),
             "CI": "true",
             "STUBS": str(folder.parent),
+            "GITHUB_OUTPUT": str(folder.parent / "output"),
             "GITHUB_STEP_SUMMARY": str(folder.parent / "summary.md"),
             "GITHUB_ACTOR": "octocat",
             "GITLAB_USER_LOGIN": "octocat",

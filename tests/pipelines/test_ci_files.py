@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from tests.pipelines.ci_job import Ended, github, gitlab, runner
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("ci-files")]
 
-STATE = ".rollout-kit"
 ADDRESSES = ("DURABLE_WORKFLOW_SERVER_URL", "DW_API_1_URL", "DW_API_2_URL", "DW_API_3_URL")
 EVENTS = {"preview": "pull_request", "apply": "push", "continue": "workflow_dispatch"}
 PULL_REQUEST = "https://github.com/acme/orders/pull/7"
@@ -41,7 +41,12 @@ class Checkout:
         there = self.machine.environment
         known = {
             "vars.ROLLOUT_PLAN || 'rollouts/rolling-upgrade.yaml'": "rollouts/rolling-upgrade.yaml",
-            "vars.ROLLOUT_STATE || '.rollout-kit'": STATE,
+            "vars.ROLLOUT_STATE || format('~/rollout-state/{0}', github.repository)": (
+                "~/rollout-state/acme/orders"
+            ),
+            "github.server_url": "https://github.com",
+            "github.repository": "acme/orders",
+            "github.run_id": "7",
             **{f"vars.{name}": there[name] for name in ADDRESSES},
             "secrets.DW_OPERATOR_TOKEN": there["DW_OPERATOR_TOKEN"],
             "secrets.DW_ADMIN_TOKEN": there["DW_ADMIN_TOKEN"],
@@ -58,8 +63,19 @@ class Checkout:
         return gitlab(job, self.folder, {**variables, **given})
 
     @property
+    def state(self) -> str:
+        """Outside the checkout, on both platforms."""
+        return str(self.folder.parent / "rollout-state" / "acme" / "orders")
+
+    @property
     def rollout(self) -> str:
-        return str(self.machine.events(STATE)[0]["rollout"])
+        return str(self.machine.events(self.state)[0]["rollout"])
+
+    def clean(self) -> None:
+        """What the next job's checkout does first."""
+        for entry in self.folder.iterdir():
+            if entry.name != "rollouts":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +109,7 @@ def test_a_review_gets_the_preview_in_summary_and_comment(checkout: Checkout) ->
     ended = checkout.gitlab("preview")
     assert ended.code == 0, ended.log
     assert (checkout.folder / "preview.md").read_text() == summary
-    assert not (checkout.folder / STATE).exists()
+    assert not Path(checkout.state).exists()
 
 
 @pytest.mark.parametrize("platform", ["github", "gitlab"])
@@ -135,10 +151,12 @@ def test_a_merge_applies_and_a_dispatch_resumes_and_rolls_back(checkout: Checkou
     status = checkout.github("continue", command="status")
     assert status.code == 0, status.log
     assert "held (approval)" in status.log
-    approved = checkout.machine.run("approve", "--state", STATE)
-    assert approved.code == 0, approved.both
+    checkout.clean()
+    approved = checkout.github("continue", command="approve", rollout=checkout.rollout)
+    assert approved.code == 0, approved.log
     resumed = checkout.github("continue", command="resume")
     assert resumed.code == 0, resumed.log
+    assert "asked for in https://github.com/acme/orders/actions/runs/7" in resumed.log
 
     nothing = checkout.github("continue", command="rollback")
     assert nothing.code == 5, nothing.log
@@ -146,7 +164,9 @@ def test_a_merge_applies_and_a_dispatch_resumes_and_rolls_back(checkout: Checkou
     back = checkout.github("continue", command="rollback", rollout=checkout.rollout)
     assert back.code == 0, back.log
     outcome = [
-        event for event in checkout.machine.events(STATE) if event["is"] == "RolloutFinished"
+        event
+        for event in checkout.machine.events(checkout.state)
+        if event["is"] == "RolloutFinished"
     ]
     assert [event["outcome"] for event in outcome] == ["succeeded", "rolled-back"]
 
@@ -155,9 +175,12 @@ def test_a_job_that_was_killed_is_resumed_or_rolled_back_by_hand(checkout: Check
     checkout.write(touch("first", "first.txt"), pause("wait", "2s"), touch("last", "last.txt"))
     environment = {"CI": "true"}
     path = "rollouts/rolling-upgrade.yaml"
-    killed = checkout.machine.start("apply", path, "--state", STATE, environment=environment)
-    checkout.machine.await_event("OperationAwaited", "wait/bake", state=STATE)
+    killed = checkout.machine.start(
+        "apply", path, "--state", checkout.state, environment=environment
+    )
+    checkout.machine.await_event("OperationAwaited", "wait/bake", state=checkout.state)
     killed.kill()
+    checkout.clean()
     ended = checkout.gitlab("resume")
     assert ended.code == 0, ended.log
     back = checkout.gitlab("rollback", ROLLOUT=checkout.rollout)
@@ -166,7 +189,9 @@ def test_a_job_that_was_killed_is_resumed_or_rolled_back_by_hand(checkout: Check
     assert checkout.gitlab("preview").code == 0
     applied = checkout.gitlab("apply")
     assert applied.code == 0, applied.log
-    body = json.loads(checkout.machine.run("status", "--state", STATE, "--output", "json").out)
+    body = json.loads(
+        checkout.machine.run("status", "--state", checkout.state, "--output", "json").out
+    )
     assert body["rollouts"][0]["outcome"] == "succeeded"
 
 
@@ -182,7 +207,7 @@ def test_what_was_merged_is_not_applied_when_it_is_not_what_was_previewed(
     refused = run("apply")
     assert refused.code == 14, refused.log
     assert "operation other/command: was not there, is update" in refused.log
-    assert checkout.machine.events(STATE) == []
+    assert checkout.machine.events(checkout.state) == []
 
 
 def test_the_preview_that_apply_is_held_to_comes_from_the_job_before() -> None:
@@ -197,7 +222,42 @@ def test_the_preview_that_apply_is_held_to_comes_from_the_job_before() -> None:
     flow = yaml.safe_load((ROOT / "pipelines" / "ci" / "gitlab" / "rollout.yml").read_text())
     assert flow["apply"]["needs"] == ["preview"]
     assert "preview.json" in flow["preview"]["artifacts"]["paths"]
-    assert flow["resume"]["needs"] == flow["rollback"]["needs"] == []
+    assert flow[".by-hand"]["needs"] == []
+    assert flow["resume"]["extends"] == flow["rollback"]["extends"] == ".by-hand"
+
+
+def test_on_gitlab_a_rollout_is_watched_held_and_aborted_from_jobs_of_their_own(
+    checkout: Checkout,
+) -> None:
+    checkout.write(touch("first", "first.txt"), pause("wait", "60s"), touch("last", "last.txt"))
+    path = "rollouts/rolling-upgrade.yaml"
+    running = checkout.machine.start("apply", path, "--state", checkout.state)
+    checkout.machine.await_event("OperationAwaited", "wait/bake", state=checkout.state)
+
+    status = checkout.gitlab("status")
+    assert status.code == 0, status.log
+    assert ": running" in status.log
+    assert checkout.gitlab("hold").code == 0
+    held = running.end(20)
+    assert held.code == 12
+    assert "asked for in https://gitlab.com/acme/orders/-/jobs/7" in held.out
+    aborted = checkout.gitlab("abort", ROLLOUT=checkout.rollout)
+    assert aborted.code == 0, aborted.log
+    assert ": aborted" in checkout.gitlab("status").log
+
+
+def test_a_gitlab_runner_that_never_saw_the_state_takes_the_copy_of_the_job_before(
+    checkout: Checkout,
+) -> None:
+    checkout.write(touch("first", "first.txt"), approval("ask"), touch("last", "last.txt"))
+    assert checkout.gitlab("preview").code == 0
+    assert checkout.gitlab("apply").code == 12
+    shutil.rmtree(checkout.state)  # another runner; the cache puts the copy into its checkout
+
+    approved = checkout.gitlab("approve")
+    assert approved.code == 0, approved.log
+    resumed = checkout.gitlab("resume")
+    assert resumed.code == 0, resumed.log
 
 
 def test_the_github_workflow_sets_all_that_the_plan_it_names_refers_to() -> None:

@@ -17,6 +17,7 @@ from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import CohortSpec
+from rollout_kit.reporters.before_and_now import before_and_now
 from rollout_kit.transport.messages import Request
 from tests.world.fleet import ServerImage
 from tests.world.world import NEW, OLD, QUEUES, TO, World, cohort
@@ -107,6 +108,7 @@ def test_a_node_of_the_wrong_version_brings_everything_back(generation: Generati
     _, state = world.apply(world.document())
     assert outcome(state) is Outcome.ROLLED_BACK
     assert picture(world) == before
+    assert {row.comparison.word for row in before_and_now(state)} == {"equal"}
     assert "9.9.9" in state.finished.sentence  # type: ignore[union-attr]
     assert TO[generation] in state.finished.sentence  # type: ignore[union-attr]
     assert world.lost() == []
