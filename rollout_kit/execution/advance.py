@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from rollout_kit.execution import drift
-from rollout_kit.execution.verdicts import APPROVAL, hold, settle, time_out
+from rollout_kit.execution.verdicts import APPROVAL, COMMAND, hold, settle, time_out
 from rollout_kit.model.events import (
     HoldKind,
     OperationFailed,
@@ -22,13 +22,16 @@ from rollout_kit.model.operation import (
     Done,
     Keep,
     Operation,
+    Verification,
     Waiting,
 )
 from rollout_kit.model.state import Standing
 from rollout_kit.operations.api import Context, OperationKind, Seen
+from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.operations.work import work_lost
 from rollout_kit.ports.errors import Conflict, InFlight, NotYet, OutsideError, Unavailable
+from rollout_kit.ports.infra import JobState
 
 if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
@@ -149,13 +152,32 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
                     run, op, HoldKind.CAPABILITY, f"the server no longer shows {op.requires.value}"
                 )
                 return
-            verdict = kind.ready_to_apply(op, seen, ctx)
+            verdict: Verification = _settled(run, op) if undo_of(op) else Done()
+            if isinstance(verdict, Done):
+                verdict = kind.ready_to_apply(op, seen, ctx)
             if isinstance(verdict, Done):
                 _intend(run, op, kind, seen, ctx)
             else:
                 settle(run, op, seen, verdict, ctx)
         case _:
             assert_never(change.kind)
+
+
+def undo_of(op: Operation) -> str:
+    """The intent that this operation undoes; empty on the way forward."""
+    below = op.id.removeprefix("undo/")
+    return "" if below == op.id else below.rpartition("/")[0]
+
+
+def _settled(run: Executor, op: Operation) -> Done | Waiting:
+    """What is in flight settles first: a command that still runs would go on after its undo."""
+    found = run.state.operations.get(undo_of(op))
+    if op.kind != COMMAND or found is None or not found.key:
+        return Done()
+    status = ask(lambda: run.shell.readers.infra.work(found.key))
+    if isinstance(status, Missing) or status.state in (JobState.QUEUED, JobState.RUNNING):
+        return Waiting(retry_after_s=RESEND_AFTER_S, progress=f"{found.id} is still at work")
+    return Done()
 
 
 def _capable(run: Executor, op: Operation, seen: Seen) -> bool:

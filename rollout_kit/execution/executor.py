@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from rollout_kit.execution import advance, people, rollback, watch
+from rollout_kit.execution import advance, people, rollback, settling, watch
 from rollout_kit.execution.decide import decide
 from rollout_kit.execution.decisions import (
     Advance,
@@ -117,7 +117,7 @@ class Executor:
             case SkipUndo():
                 self.append(UndoSkipped(operation=decision.operation, reason=decision.reason))
             case Settle():
-                watch.settle(self)
+                settling.settle(self)
             case Hold():
                 if not decision.repeated:
                     self.append(people.bound(self, decision.held))

@@ -41,6 +41,11 @@ def irreversible(state: RolloutState) -> tuple[str, str] | None:
     return None
 
 
+def sent_again(state: RolloutState) -> bool:
+    """Whether anything was sent more than once: of the first time nobody knows when it arrives."""
+    return any(found.reapplied for found in state.operations.values())
+
+
 def kept(state: RolloutState) -> tuple[str, ...]:
     """Sentences for what stays in place, harmless by contract."""
     found = []

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PERSON_LOOK_AFTER_S = 5.0
 GATE = "judge_gate"
 APPROVAL = "await_approval"
+COMMAND = "run_command"
 
 
 def settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx: Context) -> None:

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from rollout_kit.execution import drift, rollback, skew_window
+from rollout_kit.execution import drift, skew_window
 from rollout_kit.execution.decide import next_operation
 from rollout_kit.execution.observe import observe_fleet, observe_for
 from rollout_kit.gates.evaluate import watch
 from rollout_kit.model import codec
-from rollout_kit.model.equivalence import equivalent
 from rollout_kit.model.events import (
     BaselineTaken,
     GuardBreached,
@@ -25,7 +24,7 @@ from rollout_kit.model.gate import (
     Sample,
     Verdict,
 )
-from rollout_kit.model.observation import Absent, Difference, Facts
+from rollout_kit.model.observation import Absent
 from rollout_kit.model.state import Standing
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Context, Seen
@@ -40,8 +39,6 @@ GUARD_HISTORY = 200
 LOOK_S = 10.0
 """How often the fleet is looked at where no guard asks for more."""
 SOONEST_S = 0.2
-SETTLING_LOOKS = 3
-SETTLING_PAUSE_S = 1.0
 
 
 def skip_while_open(run: Executor) -> None:
@@ -200,20 +197,3 @@ def _watch_silence(run: Executor, seen: Seen) -> None:
     since = {k: run.live.no_answer_since_s.get(k, seen.at_s) for k in silent}
     late = tuple(sorted(k for k, at in since.items() if seen.at_s - at > limit_s))
     run.live = replace(run.live, no_answer_since_s=since, silent=late)
-
-
-def settle(run: Executor) -> None:
-    """Look once more at the whole fleet: a late request may have arrived after its undo."""
-    assert run.state.baseline is not None
-    ignored = (*rollback.kept_facts(run.state), *rollback.left_facts(run.state))
-    before = run.state.baseline.observation.facts
-    facts: Facts = {}
-    found: tuple[Difference, ...] = ()
-    for look in range(SETTLING_LOOKS):
-        facts = observe_fleet(run.shell.readers, run.now_s()).facts
-        found = equivalent(before, facts, ignored=ignored)
-        if not found:
-            break
-        if look + 1 < SETTLING_LOOKS:
-            run.shell.clock.sleep(SETTLING_PAUSE_S)
-    run.live = replace(run.live, settled=True, settled_facts=facts, unrestored=found)
