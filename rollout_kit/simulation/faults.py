@@ -94,11 +94,11 @@ FALLS_ON: dict[Fault, tuple[Moment, ...]] = {
 """What each kind is counted on; the others fall at a second."""
 
 SPAN: dict[Moment, float] = {
-    Moment.SECOND: 60.0,
-    Moment.READ: 150.0,
-    Moment.WRITE: 8.0,
-    Moment.CHANGE: 12.0,
-    Moment.APPEND: 50.0,
+    Moment.SECOND: 25.0,
+    Moment.READ: 120.0,
+    Moment.WRITE: 4.0,
+    Moment.CHANGE: 8.0,
+    Moment.APPEND: 30.0,
 }
 """How far into a small rollout the moments of its blows lie."""
 

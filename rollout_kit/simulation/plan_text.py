@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rollout_kit.simulation.scenario import Scenario, Topology
 from rollout_kit.simulation.site import FROM, NEW, NEW_SERVER, NEW_WORKERS, OLD, TO
 
-WAITS_S = 40
+WAITS_S = 20
 """How long an operation may take: longer than any fault that passes by itself."""
-GATE = "for: 1s, within: 20s, interval: 2s"
+GATE = "for: 1s, within: 10s, interval: 1s"
 
 
 def plan_text(scenario: Scenario) -> str:
@@ -42,7 +42,7 @@ def _target(topology: Topology) -> Iterator[str]:
         yield f"    - {{name: api-{number}, url: 'http://api-{number}'}}"
     if topology.nodes == 1:
         yield "  accept: {outage: 'there is one node'}"
-    yield "  no_answer_for: 15s"
+    yield "  no_answer_for: 8s"
     yield "infra: {driver: process, fleet: fleet.yaml}"
 
 
@@ -114,7 +114,7 @@ def _steps(scenario: Scenario) -> Iterator[str]:
 
 def _stages(scenario: Scenario) -> Iterator[str]:
     if scenario.plan.smoke:
-        yield "{smoke: {workflow_type: ping, count: 1, timeout: 20s}}"
+        yield "{smoke: {workflow_type: ping, count: 1, timeout: 10s}}"
     for share in scenario.plan.shares:
         yield f"{{share: {share}%, bake: {scenario.plan.bake_s}s}}"
 
@@ -124,6 +124,6 @@ def _rollback(scenario: Scenario) -> str:
     if plan.forward_only:
         return "{forward_only: 'the old one is broken'}"
     return (
-        f"{{within: 60s, pinned_runs: {plan.rollback_pinned_runs.value},"
+        f"{{within: 30s, pinned_runs: {plan.rollback_pinned_runs.value},"
         f" new_build: {plan.new_build.value}}}"
     )

@@ -100,7 +100,7 @@ class Scenario:
     """How long a node takes to come up."""
     stop_takes_s: float = 0.0
     """How long a stopped scheduler's process lives on."""
-    safety_s: float = 90.0
+    safety_s: float = 40.0
     roll_back_at_end: bool = False
     """A person asks for a rollback of the finished rollout."""
     faults: tuple[Fault, ...] = ()
@@ -139,8 +139,8 @@ def draw(seed: int, limits: Limits = WHATEVER) -> Scenario:
         plan=plan,
         flaw=flaw,
         answer=_weighted(chance, {Answer.RESUME: 6, Answer.ROLL_BACK: 3, Answer.ABORT: 1}),
-        patience_s=chance.choice((1.0, 4.0, 12.0)),
-        latency_s=chance.choice((0.02, 0.05, 0.1, 0.3)),
+        patience_s=chance.choice((0.5, 2.0, 6.0)),
+        latency_s=chance.choice((0.05, 0.1, 0.2, 0.4)),
         starts_in_s=chance.choice((0.1, 0.3, 1.0)),
         stop_takes_s=chance.choice((0.0, 0.0, 1.0, 3.0)),
         roll_back_at_end=chance.random() < 0.15,
@@ -150,9 +150,9 @@ def draw(seed: int, limits: Limits = WHATEVER) -> Scenario:
 
 
 def _topology(chance: Random, limits: Limits) -> Topology:
-    nodes = _weighted(chance, {1: 18, 2: 52, 3: 22, 4: 4, 6: 2, 9: 1, 12: 1})
-    queues = _weighted(chance, {1: 48, 2: 44, 3: 5, 4: 2, 6: 1})
-    cohorts = _weighted(chance, {1: 70, 2: 20, 3: 7, 4: 3})
+    nodes = _weighted(chance, {1: 24, 2: 58, 3: 12, 4: 3, 6: 1, 9: 1, 12: 1})
+    queues = _weighted(chance, {1: 49, 2: 45, 3: 3, 4: 2, 6: 1})
+    cohorts = _weighted(chance, {1: 80, 2: 14, 3: 4, 4: 2})
     older = min(cohorts, limits.cohorts) - 1
     return Topology(
         generation=chance.choice(list(Generation)),
@@ -167,8 +167,8 @@ def _topology(chance: Random, limits: Limits) -> Topology:
 
 
 def _plan(chance: Random, topology: Topology) -> PlanShape:
-    server = chance.choice(("none", "bootstrap", "api", "all", "all"))
-    workers = chance.choice(("none", "canary", "canary", "promote", "drain", "drain"))
+    server = chance.choice(("none", "none", "bootstrap", "api", "all"))
+    workers = chance.choice(("none", "none", "canary", "promote", "drain"))
     if server == "none" and workers == "none":
         server = "api"
     canary = workers != "none"
@@ -216,7 +216,7 @@ def _blows(chance: Random, fault: Fault, at_most: int) -> tuple[Blow, ...]:
                 fault=fault,
                 on=moment,
                 at=round(at, 1) if moment is Moment.SECOND else float(int(at)),
-                lasting_s=round(chance.choice((1.0, 3.0, 8.0, 20.0)) * (0.5 + chance.random()), 1),
+                lasting_s=round(chance.choice((0.5, 2.0, 6.0, 12.0)) * (0.5 + chance.random()), 1),
                 amount=float(chance.choice((1, 1, 2, 5))),
                 target=chance.randrange(12),
             )
