@@ -249,5 +249,5 @@ def warn_of_a_lost_state(run: Run, console: Console) -> None:
         folder = os.fspath(console.folder / DEFAULT_STATE)
         console.warn(
             f"the journal is kept in {folder}: once this CI machine is gone, nobody can resume this "
-            "rollout or roll it back. Name a folder that stays with --state"
+            "rollout or roll it back. Name a folder that stays, or a bucket, with --state"
         )
