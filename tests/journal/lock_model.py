@@ -29,6 +29,7 @@ class Writer(NamedTuple):
     stage: Stage = Stage.GONE
     current: bool = False  # the lock is still the version that this writer has seen last
     age: int = 0  # since it first saw that version, or began its last successful renewal
+    ready: bool = False  # a watcher found it free or silent, and takes it next
     fence: int = 0
     renewing: int = NEVER  # age of a renewal that is under way
     known: int = NEVER  # records it read or wrote; NEVER: not read yet
@@ -101,8 +102,8 @@ def steps(world: World, rules: Rules) -> Iterator[Step]:
         match writer.stage:
             case Stage.GONE:
                 if world.starts < rules.starts:
-                    seen = Writer(stage=Stage.WATCHING, current=True)
-                    yield Act("look", who), _put(world, who, seen)._replace(starts=world.starts + 1)
+                    seen = _put(world, who, _watching(world))
+                    yield Act("look", who), seen._replace(starts=world.starts + 1)
             case Stage.WATCHING:
                 yield Act("poll", who), _poll(world, who, rules)
                 yield Act("crash", who), _gone(world, who)
@@ -130,14 +131,22 @@ def _older(writer: Writer, ttl: int) -> Writer:
 
 
 def _poll(world: World, who: int, rules: Rules) -> World:
-    """A watcher looks again: the lock changed, or is free, or was silent for one TTL, or none of it."""
+    """A watcher looks again: free or silent for one TTL, changed, or as before. Then it takes it."""
     writer = world.writers[who]
+    if writer.ready and writer.current:
+        taken = _changed(world)._replace(fence=world.fence + 1, free=False)
+        return _put(taken, who, Writer(stage=Stage.HOLDING, current=True, fence=taken.fence))
+    if writer.ready:  # somebody was faster: it watches anew
+        return _put(world, who, _watching(world))
     if not writer.current:
-        return _put(world, who, writer._replace(current=True)) if world.free else _gone(world, who)
-    if not world.free and (writer.age < rules.ttl or not rules.expires):
-        return world
-    taken = _changed(world)._replace(fence=world.fence + 1, free=False)
-    return _put(taken, who, Writer(stage=Stage.HOLDING, current=True, fence=world.fence + 1, age=0))
+        seen = writer._replace(current=True, ready=True)
+        return _put(world, who, seen) if world.free else _gone(world, who)
+    silent = writer.age >= rules.ttl and rules.expires
+    return _put(world, who, writer._replace(ready=world.free or silent))
+
+
+def _watching(world: World) -> Writer:
+    return Writer(stage=Stage.WATCHING, current=True, ready=world.free)
 
 
 def _holding(world: World, who: int, writer: Writer, rules: Rules) -> Iterator[Step]:
@@ -184,7 +193,12 @@ def _append(world: World, who: int, writer: Writer, rules: Rules) -> World:
     if rules.object_store:
         return _put(world, who, writer._replace(sending=writer.known))
     written = _landed(world, writer.known, writer.fence, rules)
-    return _put(written, who, _wrote(writer)) if written else _refused(world, who)
+    if written:
+        return _put(written, who, _wrote(writer))
+    after = _refused(world, who)
+    late = after.writers[who].stage is Stage.HOLDING
+    again = writer._replace(known=len(world.journal))
+    return _append(world, who, again, rules) if late else after
 
 
 def _refused(world: World, who: int) -> World:

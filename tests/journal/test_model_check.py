@@ -6,17 +6,27 @@ lock and journal are driven through its paths, step by step, and must come to th
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from .lock_model import Act, Rules, search, stuck
+from . import stepped
+from .lock_model import FIRST, NEVER, Act, Rules, Stage, World, search, steps, stuck
+from .lock_model import Path as Way
+from .stepped import TICK_S, RealWorld
 
 STORES = {
     "file": Rules(),
     "objects": Rules(object_store=True),
 }
 OVER = pytest.mark.parametrize("rules", STORES.values(), ids=STORES)
+
+
+searched = cache(search)
 
 
 def names(path: tuple[Act, ...]) -> list[str]:
@@ -27,7 +37,7 @@ def names(path: tuple[Act, ...]) -> list[str]:
 def test_no_order_of_steps_breaks_lock_or_journal(
     rules: Rules, record_property: pytest.RecordProperty
 ) -> None:
-    found = search(rules)
+    found = searched(rules)
 
     record_property("worlds", found.states)
     record_property("steps", found.transitions)
@@ -38,7 +48,7 @@ def test_no_order_of_steps_breaks_lock_or_journal(
 @OVER
 def test_from_everywhere_somebody_can_go_on_without_being_forced(rules: Rules) -> None:
     """A holder that crashed, in whatever it was doing, is followed by the next who looks."""
-    worlds = search(rules).worlds
+    worlds = searched(rules).worlds
 
     without = [world for world in stuck(worlds, rules) if world.starts < rules.starts]
 
@@ -118,3 +128,123 @@ def test_a_lock_that_never_expires_leaves_everybody_waiting_for_the_dead() -> No
     worlds = search(rules).worlds
 
     assert any(world.starts < rules.starts for world in stuck(worlds, rules))
+
+
+# --- the model is a model of this program -----------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_plug_is_pulled() -> object:
+    with mock.patch("os.fsync"):
+        yield
+
+
+def seen(world: World) -> object:
+    """What of a world can be held against the real one."""
+    return (
+        (world.fence, world.free),
+        world.journal,
+        [
+            (writer.stage, writer.fence, writer.age) if writer.stage is Stage.HOLDING
+            else (writer.stage,)
+            for writer in world.writers
+        ],
+    )  # fmt: skip
+
+
+def really(world: RealWorld, ttl: int) -> object:
+    return (
+        world.lock(),
+        world.journal(),
+        [
+            (writer.stage, writer.held.fence(), min(ttl, round(writer.age_s / TICK_S)))
+            if writer.held
+            else (writer.stage,)
+            for writer in world.writers
+        ],
+    )
+
+
+def walk(rules: Rules, luck: random.Random, length: int) -> list[tuple[Act, World]]:
+    """Some way through the model, with more writing in it than waiting."""
+    world, way = FIRST, []
+    for _ in range(length):
+        choices = list(steps(world, rules))
+        weights = [{"crash": 0.3, "tick": 1.5, "append": 4.0}.get(a.name, 1.0) for a, _ in choices]
+        if not choices:
+            break
+        act, world = luck.choices(choices, weights)[0]
+        way.append((act, world))
+    return way
+
+
+def disagreement(seed: int, folder: Path) -> tuple[Act, ...]:
+    """The way to the first step at which model and reality differ; empty where they do not."""
+    rules = Rules(starts=5, records=6, forced=1)
+    luck = random.Random(seed)
+    for number in range(3):
+        real = RealWorld(folder / str(number))
+        way = walk(rules, luck, 60)
+        for taken, (act, world) in enumerate(way, start=1):
+            real.take(act)
+            if really(real, rules.ttl) != seen(world):
+                real.close()
+                return tuple(a for a, _ in way[:taken])
+        real.close()
+    return ()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_real_lock_and_journal_go_the_models_ways(seed: int, tmp_path: Path) -> None:
+    assert disagreement(seed, tmp_path) == ()
+
+
+def test_a_lock_that_expires_too_early_is_not_the_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepped, "TIMING", replace(stepped.TIMING, ttl_s=TICK_S))
+
+    found = [disagreement(seed, tmp_path / str(seed)) for seed in range(6)]
+
+    assert any(found)
+
+
+@pytest.mark.parametrize("safeguard", ["compares_fence", "compares_predecessor"])
+def test_where_a_model_without_the_safeguard_goes_wrong_the_real_one_does_not(
+    safeguard: str, tmp_path: Path
+) -> None:
+    way: Way = search(replace(Rules(), **{safeguard: False})).path
+    real = RealWorld(tmp_path)
+    for act in way:
+        real.take(act)
+
+    assert way[-1].name == "append"
+    assert [sequence for sequence, _ in real.journal()] == list(range(len(real.journal())))
+    assert (fences := [fence for _, fence in real.journal()]) == sorted(fences)
+    real.close()
+
+
+def test_who_slept_before_it_read_is_told_that_it_lost(tmp_path: Path) -> None:
+    way = search(Rules(compares_fence=False)).path
+    real = RealWorld(tmp_path)
+    for act in way:
+        real.take(act)
+
+    assert real.writers[way[-1].who].stage is Stage.GONE
+    real.close()
+
+
+def test_the_ways_go_through_all_that_the_model_knows() -> None:
+    """Else the agreement would be one about little."""
+    luck, taken, journals = random.Random(0), set(), set()
+    for _ in range(120):
+        way = walk(Rules(starts=5, records=6, forced=1), luck, 60)
+        taken |= {act.name for act, _ in way}
+        journals |= {tuple(fence for _, fence in world.journal) for _, world in way}
+
+    assert taken == {
+        "tick", "force", "look", "poll", "crash", "renew", "renewed", "read", "append", "check",
+        "send", "release",
+    }  # fmt: skip
+    assert any(len(set(fences)) >= 3 for fences in journals), "three holders wrote to one journal"
+    assert NEVER not in {fence for fences in journals for fence in fences}

@@ -435,7 +435,7 @@ class TwoWriters(RuleBasedStateMachine):
                 assert process.held.attendance.seconds() >= known[-1].attended_s
 
 
-def machine(bench: type[Bench], examples: int = 60, *, same_each_time: bool = True) -> type:
+def machine(bench: type[Bench], examples: int = 40, *, same_each_time: bool = True) -> type:
     found = type(f"TwoWriters{bench.__name__}", (TwoWriters,), {"bench_of": lambda self: bench()})
     found.TestCase.settings = settings(  # type: ignore[attr-defined]
         max_examples=examples,
