@@ -1,0 +1,97 @@
+"""A copy of the project in which one file at a time is changed, and what tests and swarm say of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from tests.engines.recordings import FOLDER
+from tests.mutants.records import PROJECT, Mutant
+
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+
+
+class Scratch:
+    """The copy. `spoilt` are tests that fail in it without any fault: they prove nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "project"
+        self.spoilt: tuple[str, ...] = ()
+        shutil.copytree(PROJECT, self.folder, ignore=LEFT_OUT, symlinks=True)
+
+    @contextmanager
+    def with_fault(self, mutant: Mutant) -> Iterator[None]:
+        path = self.folder / "rollout_kit" / mutant.file
+        source = path.read_text(encoding="utf-8")
+        try:
+            _write(path, mutant.applied(source))
+            yield
+        finally:
+            _write(path, source)
+
+    def first_failure(self, selections: Sequence[str], *, marked: str, limit_s: float) -> str:
+        """The first test that fails, or "time" where it takes too long; "" when all pass."""
+        known = [part for test in self.spoilt for part in ("--deselect", test)]
+        options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--timeout=120", "-m", marked]
+        return self._run(["pytest", *options, *known, *selections], limit_s=limit_s)
+
+    def failures(self, selections: Sequence[str], *, marked: str) -> tuple[str, ...]:
+        """Every test that fails as it is."""
+        options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-m", marked]
+        return tuple(FAILED.findall(self._output(["pytest", *options, *selections], 3600.0)[1]))
+
+    def swarm(self, seeds: range, *, limit_s: float) -> str:
+        """The first rule that a simulated rollout breaks, with its seed; "" when none does."""
+        asked = ["tests.mutants.swarm", str(seeds.start), str(seeds.stop)]
+        status, output = self._output(asked, limit_s)
+        if status == 0:
+            return ""
+        lines = output.strip().splitlines() or ["time"]
+        return next((line for line in lines if line.startswith("seed ")), lines[-1])
+
+    def _run(self, arguments: list[str], *, limit_s: float) -> str:
+        status, output = self._output(arguments, limit_s)
+        if status in (0, 5):  # 5: nothing of it carries the mark
+            return ""
+        found = FAILED.search(output)
+        if status is None:
+            return "time"
+        if found is None:
+            raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
+        return found[1]
+
+    def _output(self, arguments: list[str], limit_s: float) -> tuple[int | None, str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder),
+            "ROLLOUT_KIT_RECORDINGS": str(FOLDER),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return None, ""
+        return process.returncode, output
+
+
+def _write(path: Path, text: str) -> None:
+    """Without the byte code of what stood there: two texts of one length may share a second."""
+    path.write_text(text, encoding="utf-8")
+    Path(cache_from_source(str(path))).unlink(missing_ok=True)
