@@ -38,7 +38,7 @@ _REMEMBERED = 1024
 ANYBODY = (Role.WORKER, Role.OPERATOR, Role.ADMIN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: there is one for each request
 class Call:
     """One authorised request, with everything a handler needs to answer it."""
 

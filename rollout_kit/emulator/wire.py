@@ -36,7 +36,7 @@ _COMPRESS_ABOVE = 1024
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: a third of the time for each of thousands
 class Request:
     """One request; header names are lower case, the path is decoded, `raw_path` is as sent."""
 
@@ -57,7 +57,7 @@ class Request:
         return first.endswith(("/json", "+json"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, as above
 class Response:
     """A JSON body unless `text` is given.
 

@@ -49,7 +49,7 @@ class CohortRef:
     def path(self) -> str:
         """`<namespace>/<queue>/<build>`; the unversioned cohort is `=`, which no encoding yields."""
         build = "=" if self.build_id is None else encoded(self.build_id)
-        return f"{self.queue.path}/{build}"
+        return f"{encoded(self.namespace)}/{encoded(self.task_queue)}/{build}"
 
     @staticmethod
     def from_path(path: str) -> CohortRef:

@@ -7,6 +7,7 @@ from rollout_kit.emulator.model import workers
 from rollout_kit.emulator.model.moments import to_us
 from rollout_kit.emulator.model.records import Task, TaskState
 from rollout_kit.emulator.model.records import Worker as WorkerRow
+from rollout_kit.emulator.model.tasks import lease_expired
 from rollout_kit.emulator.wire import Request, Response
 from rollout_kit.simulation.effects import ServerWrite, Who
 from rollout_kit.simulation.machines import Machines
@@ -46,12 +47,13 @@ class Front(Machines):
         return True
 
     def offers(self, namespace: str, task_queue: str) -> bool:
-        """Whether anything is ready or leased on this queue: a lease may have run out."""
+        """Whether anything is ready on this queue, or leased by somebody whose time has run out."""
         place = {"namespace": namespace, "task_queue": task_queue}
+        now_us = to_us(self.clock.now())
         with self.store.read() as rows:
-            return any(
-                rows.count(Task, **place, state=state)
-                for state in (TaskState.READY, TaskState.LEASED)
+            return bool(rows.count(Task, **place, state=TaskState.READY)) or any(
+                lease_expired(task, now_us)
+                for task in rows.each(Task, **place, state=TaskState.LEASED)
             )
 
     def front(self, request: Request, who: Who = Who.PERSON) -> Response | None:

@@ -7,6 +7,7 @@ over, held or interrupted; time passes only where somebody sleeps.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Unpack
 from urllib.parse import unquote
@@ -31,7 +32,6 @@ from rollout_kit.simulation.people import People
 from rollout_kit.simulation.process import Process
 from rollout_kit.simulation.site import FROM, NEW, OLD, QUEUES, TO, Shape, Site, cohort
 from rollout_kit.transport.messages import Request, Response
-from rollout_kit.transport.secret import Secret
 
 __all__ = [
     "ENVIRONMENT",
@@ -158,15 +158,14 @@ class World(Site):
 
     def deliver(self, request: Request) -> Response:
         """The request as it arrives. Raises `Unavailable` where nobody listens."""
-        host, _, path = request.url.removeprefix("http://").partition("/")
-        bare, _, query = f"/{path}".partition("?")
+        host, path, raw_path, query = _address(request.url)
         sent = ServerRequest(
             method=request.method,
-            path=unquote(bare),
-            raw_path=bare,
-            query=dict(p.split("=", 1) for p in query.split("&") if p),
+            path=path,
+            raw_path=raw_path,
+            query=query,
             headers={
-                k.lower(): v.reveal() if isinstance(v, Secret) else v
+                k.lower(): v if isinstance(v, str) else v.reveal()
                 for k, v in request.headers.items()
             },
             body=request.body,
@@ -177,12 +176,19 @@ class World(Site):
             answer = self.fleet.node(host, sent, Who.TOOL)
         if answer is None:
             raise Unavailable(f"{host} refused the connection", trouble=Trouble.NETWORK)
-        headers = {k.lower(): v for k, v in answer.headers}
-        return Response(
-            status=answer.status,
-            headers={"content-type": answer.content_type} | headers,
-            body=answer.payload,
-        )
+        headers = {"content-type": answer.content_type}
+        for name, value in answer.headers:
+            headers[name.lower()] = value
+        return Response(status=answer.status, headers=headers, body=answer.payload)
+
+
+@lru_cache(maxsize=4096)
+def _address(url: str) -> tuple[str, str, str, dict[str, str]]:
+    """Host, path, path as sent, query: the same few are asked for over and over."""
+    host, _, rest = url.removeprefix("http://").partition("/")
+    bare, _, query = f"/{rest}".partition("?")
+    asked = dict(part.split("=", 1) for part in query.split("&") if part)
+    return host, unquote(bare), bare, asked
 
 
 def plans_folder() -> Path:

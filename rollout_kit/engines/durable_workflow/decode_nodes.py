@@ -134,23 +134,24 @@ def operator_metrics(reply: Reply) -> OperatorMetrics:
         for member in workers.objects("fleet")
     )
     return OperatorMetrics(
-        values=dict(_numbers(metrics.body)),
+        values=_numbers(metrics.body, "", {}),
         required_marker=workers.text_or_null("required_compatibility"),
         fleet=fleet,
     )
 
 
-def _numbers(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float | None]]:
+def _numbers(
+    value: dict[str, Any], prefix: str, found: dict[str, float | None]
+) -> dict[str, float | None]:
+    """Every figure below `value` by its dotted path, times as seconds; told by type, for speed."""
     for key, item in value.items():
-        path = f"{prefix}{key}"
-        match item:
-            case dict():
-                yield from _numbers(item, f"{path}.")
-            case None:
-                yield path, None
-            case int() | float():
-                yield path, float(item)
-            case str() if (moment := moment_s(item)) is not None:
-                yield path, moment
-            case _:
-                continue
+        kind = type(item)
+        if kind is int or kind is float or kind is bool:
+            found[prefix + key] = float(item)
+        elif item is None:
+            found[prefix + key] = None
+        elif kind is dict:
+            _numbers(item, f"{prefix}{key}.", found)
+        elif kind is str and (moment := moment_s(item)) is not None:
+            found[prefix + key] = moment
+    return found
