@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from rollout_kit.model.duration import span
 from rollout_kit.model.events import (
     GateDecided,
-    OperationAwaited,
     OperationCompleted,
     OperationFailed,
-    OperationIntended,
     Progress,
     Record,
     RolloutStarted,
 )
+from rollout_kit.reporters.course import Course
 from rollout_kit.reporters.sentences import Sentence, sentence
 from rollout_kit.reporters.text import Printer, Style, one_line
 
@@ -29,32 +28,25 @@ class HumanReporter:
         self._printer = printer
         self._monotonic_s = monotonic_s
         self._spoke_s = monotonic_s()
-        self._titles: Mapping[str, str] = {}
-        self._steps: dict[str, str] = {}  # operation -> step
-        self._step = ""
+        self._course = Course()
         self._decided: set[str] = set()
-        self._began: dict[str, float] = {}  # operation -> attended seconds at its intent or wait
 
     def catch_up(self, records: Sequence[Record]) -> None:
         """What was journaled before this process took the rollout up: told then, known now."""
         for record in records:
-            self._learn(record)
-
-    def _learn(self, record: Record) -> None:
-        if isinstance(record.event, RolloutStarted):
-            self._titles = record.event.execution_plan.steps
-            self._steps = {op.id: op.step for op in record.event.execution_plan.operations}
+            if isinstance(record.event, RolloutStarted):
+                self._course.follow(record)
 
     def record(self, record: Record) -> None:
         event = record.event
-        self._learn(record)
-        if isinstance(event, OperationIntended | OperationAwaited):
-            self._began.setdefault(event.operation.id, record.attended_s)
+        self._course.follow(record)
         if isinstance(event, OperationCompleted | OperationFailed) and self._is_told(event):
             return
         said = sentence(event)
-        self._head(said.subject, f"{record.at:%H:%M:%S}")
-        self._say(f"{record.at:%H:%M:%S}", said, self._took(record))
+        head = self._course.enters(said.subject)
+        if head:
+            self._printer.line(f"{record.at:%H:%M:%S} {head}", Style.STRONG)
+        self._say(f"{record.at:%H:%M:%S}", said, self._course.took(record))
 
         if isinstance(event, GateDecided):
             self._decided.add(event.operation)
@@ -76,14 +68,6 @@ class HumanReporter:
         self._decided.discard(event.operation)
         return is_decided
 
-    def _head(self, operation: str, at: str) -> None:
-        step = self._steps.get(operation, "")
-        if step and step != self._step:
-            self._step = step
-            title = self._titles.get(step) or step
-            named = title if title == step else f"{step}: {title}"
-            self._printer.line(f"{at} {named}", Style.STRONG)
-
     def _say(self, at: str, said: Sentence, took: str) -> None:
         self._spoke_s = self._monotonic_s()
         inset = "  " if said.subject else ""
@@ -93,9 +77,3 @@ class HumanReporter:
         self._printer.raw(f"{at} {inset}{symbol} {subject}{text}{took}")
         for detail in said.details:
             self._printer.line(f"{' ' * len(at)} {inset}  {one_line(detail)}", Style.FAINT)
-
-    def _took(self, record: Record) -> str:
-        if not isinstance(record.event, OperationCompleted | OperationFailed | GateDecided):
-            return ""
-        began = self._began.pop(record.event.operation, None)
-        return "" if began is None else f"  {span(max(0.0, record.attended_s - began))}"

@@ -190,7 +190,8 @@ def _of_people(
 ) -> Sentence:
     match event:
         case RolloutHeld():
-            different = _few("", tuple(item.sentence for item in event.differences))
+            sentences = (item.sentence for item in event.differences)
+            different = _few("", tuple(text for text in sentences if text not in event.reason))
             return Sentence(
                 symbol="‖",
                 subject=event.operation,

@@ -123,10 +123,11 @@ def test_journal_show_tells_a_story_with_who_and_why(folder: Path) -> None:
 
     lines = say(folder, "journal", "show").out.splitlines()
 
-    assert lines[:2] == ["2026-04-28 (UTC)", "  ada, attended 0s so far"]
-    assert "  10:00:00 ~ api/api-1/detach  detach node; undo: none, it stays: harmless" in lines
-    assert "  10:00:00 ✓ api/api-1/detach  out of rotation" in lines
-    assert "  10:00:00 ‖ ask/go  held (approval): Go on?" in lines
+    assert lines[:2] == ["2026-04-28 (UTC)", "  ada (lock 1) runs it"]
+    assert "  10:00:00   ~ api/api-1/detach  detach node; undo: none, it stays: harmless" in lines
+    assert "  10:00:00   ✓ api/api-1/detach  out of rotation" in lines
+    assert "  10:00:00   ‖ ask/go  held (approval): Go on?" in lines
+    assert lines[-1] == "  here it ends, unfinished: `rollout-kit status` says what to do next"
 
 
 def test_journal_export_is_the_journal(folder: Path) -> None:
