@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,9 +63,9 @@ def events(state: str) -> list[dict[str, object]]:
     return [json.loads(line)["event"] for line in reversed(lines)]
 
 
-def await_event(state: str, kind: str, within_s: float = 40.0) -> None:
+def await_event(state: str, kind: str, times: int = 1, within_s: float = 40.0) -> None:
     deadline = time.monotonic() + within_s
-    while not any(event["is"] == kind for event in events(state)):
+    while sum(event["is"] == kind for event in events(state)) < times:
         assert time.monotonic() < deadline, [event["is"] for event in events(state)]
         time.sleep(0.1)
 
@@ -149,3 +151,41 @@ def test_a_store_that_is_not_there_is_refused_before_the_first_write(
     ran = one.run("apply", "plan.yaml", "--state", URL, environment=unreachable)
     assert (ran.code, "gives no answer" in ran.err) == (3, True), ran.both
     assert not list(one.folder.parent.rglob("never.txt"))
+
+
+@pytest.mark.crash
+def test_a_store_that_falls_silent_is_waited_for_and_a_signal_ends_the_waiting(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = machines
+    (one.folder / "plan.yaml").write_text(
+        plan(touch("first", "first.txt"), pause("wait", "6s"), touch("last", "last.txt"))
+    )
+    servers: list[subprocess.Popen[str]] = []
+    with s3_server(servers) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        state = ("--state", f"{URL}/silent")
+        running = one.start("apply", "plan.yaml", *state, environment=environment)
+        await_event(state[1], "OperationAwaited")
+        servers[0].send_signal(signal.SIGSTOP)
+        time.sleep(12.0)  # the pause is over by then, and its end has nowhere to go
+        assert running.process.poll() is None
+        running.signal("SIGINT")
+        began = time.monotonic()
+        ended = running.end()
+        assert (ended.code, time.monotonic() - began < 10.0) == (16, True), ended.both
+        assert "trying again for up to 90s" in ended.err
+        assert "gives no answer" in ended.out
+        servers[0].send_signal(signal.SIGCONT)
+        assert ended.last_line.startswith("next: rollout-kit resume small-")
+        assert not list(one.folder.parent.rglob("last.txt"))
+
+        again = other.start("resume", *state, environment=environment)
+        await_event(state[1], "Attached", times=2)
+        servers[0].send_signal(signal.SIGSTOP)
+        time.sleep(15.0)
+        servers[0].send_signal(signal.SIGCONT)
+        done = again.end()
+        assert done.code == 0, done.both
+        assert other.run("journal", "verify", *state, environment=environment).code == 0

@@ -15,8 +15,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def s3_server() -> Iterator[Mapping[str, str]]:
-    """The environment in which `s3://state/…` is a bucket of a server that is gone at the end."""
+def s3_server(
+    started: list[subprocess.Popen[str]] | None = None,
+) -> Iterator[Mapping[str, str]]:
+    """The environment in which `s3://state/…` is a bucket of a server that is gone at the end.
+
+    `started` gets the process, for who wants to stop it in between.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.journal.s3_server"],
         cwd=ROOT,
@@ -24,6 +29,8 @@ def s3_server() -> Iterator[Mapping[str, str]]:
         stdout=subprocess.PIPE,
         text=True,
     )
+    if started is not None:
+        started.append(process)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
