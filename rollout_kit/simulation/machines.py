@@ -76,6 +76,7 @@ class Machines:
         self.maintenance: dict[str, ProcessSpec] = {}
         self.jobs: dict[str, JobStatus] = {}
         self.fail_job = ""
+        self.commands_fail = False
         self.hangs: dict[str, frozenset[str]] = {}
         self.serves: dict[str, tuple[str, ...]] = {}
         self.strangers: list[Worker] = []
@@ -158,7 +159,12 @@ class Machines:
         )
 
     def set_scheduler(self, spec: ProcessSpec | None, who: Who, key: str = "") -> None:
-        """Stop the one that runs, which takes its time; start this one, whatever else runs."""
+        """Stop the one that runs, which takes its time; start this one, whatever else runs.
+
+        One that runs as it is to run is left alone: begun twice, it is there once.
+        """
+        if spec is not None and spec == self.scheduler:
+            return
         now_s = self.clock.elapsed_s
         if self.scheduler is not None:
             self.leaving.append((self.scheduler, self.scheduler_starts, now_s + self.stop_takes_s))
@@ -211,6 +217,8 @@ class Machines:
                 self.start_cohort(change.cohort, change.spec, who, key)
             case RunJob():
                 return self._job(change, who, key)
+            case RunCommand() if self.commands_fail:
+                return JobStatus(state=JobState.FAILED, exit_status=1, detail="it was to fail")
             case RunCommand():
                 pass
         return JobStatus(state=JobState.SUCCEEDED, exit_status=0)
