@@ -13,9 +13,7 @@ GATE = "for: 1s, within: 10s, interval: 1s"
 
 
 def plan_text(scenario: Scenario) -> str:
-    """The YAML of this scenario's plan; the scenario's own text where it carries one."""
-    if scenario.plan_text:
-        return scenario.plan_text
+    """The YAML of this scenario's plan."""
     lines = [
         *_target(scenario.topology),
         *_release(scenario),
@@ -124,6 +122,6 @@ def _rollback(scenario: Scenario) -> str:
     if plan.forward_only:
         return "{forward_only: 'the old one is broken'}"
     return (
-        f"{{within: 30s, pinned_runs: {plan.rollback_pinned_runs.value},"
+        f"{{within: 60s, pinned_runs: {plan.rollback_pinned_runs.value},"
         f" new_build: {plan.new_build.value}}}"
     )

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.executor import End
-from rollout_kit.model.events import Event, Record
+from rollout_kit.model.events import (
+    Event,
+    OperationCompleted,
+    OperationSkipped,
+    Record,
+    RolloutStarted,
+)
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.errors import OutsideError
 from rollout_kit.ports.journal import JournalLost
 from rollout_kit.simulation.answering import Operator, may_roll_back, rolling_back
 from rollout_kit.simulation.checkers import CHECKERS
 from rollout_kit.simulation.checking import Ending, MakeChecker, Violation
+from rollout_kit.simulation.drawn_numbers import DrawnNumbers
 from rollout_kit.simulation.effects import (
     Effect,
     FaultStruck,
@@ -41,6 +48,8 @@ PROCESSES = 30
 """... started so many times at most, ..."""
 REQUESTS = 60_000
 """... and with so many requests in all."""
+HEALS_IN_S = 5.0
+"""After how long what was started again is there."""
 RESTS_S = 6.0
 """How long after the end what is under way may take to arrive."""
 
@@ -65,6 +74,7 @@ class _Simulation:
         self.world = stage(scenario)
         self.began_s = self.world.clock.elapsed_s
         self.ends_s = float("inf")
+        self.requests = scenario.theirs.requests if scenario.theirs else REQUESTS
         self.fate = Fate(scenario.blows, self._struck)
         self.network = Network(self.world, self.fate, scenario.latency_s)
         self.network.beat = self._bounded
@@ -73,8 +83,14 @@ class _Simulation:
         self.truth = Truth(self.world)
         self.checkers = [make(self.truth) for make in checkers]
         self.tool = Tool(self.world, self.fate, self.harm, self.network, self._written)
+        if scenario.theirs is not None:
+            self.tool.metrics = DrawnNumbers(
+                scenario.theirs.document, scenario.seed, self.network.metrics, self.world.clock
+            )
         self.crashes = 0
         self.refusal = ""
+        self.asked_back = False
+        self.last: str = ""
         self.state = RolloutState()
         self.struck: list[str] = []
         self.trace: list[str] | None = [] if trace else None
@@ -88,7 +104,7 @@ class _Simulation:
 
     def carried_out(self) -> Report:
         try:
-            self._rollout(self.world.read(plan_text(self.scenario)))
+            self._rollout(self._document())
         except Runaway as error:
             self._violated("ends", str(error))
         over_s = self.world.clock.elapsed_s
@@ -96,6 +112,10 @@ class _Simulation:
         self._heal()
         self.world.clock.sleep(RESTS_S)
         return self._report(over_s - self.began_s)
+
+    def _document(self) -> PlanDocument:
+        theirs = self.scenario.theirs
+        return theirs.document if theirs else self.world.read(plan_text(self.scenario))
 
     def _rollout(self, document: PlanDocument) -> None:
         command, events = "apply", tuple[Event, ...]()
@@ -105,16 +125,27 @@ class _Simulation:
                     f"the tool was started {self.tool.processes} times, and it is not over"
                 )
             end = self._attended(document, command, events)
+            if self.asked_back:
+                self.asked_back = False
+                command, events = "rollback", rolling_back(self.scenario.rolls_back_after)
+                continue
             if end is End.OVER or (self.refusal and self.fate.over):
                 if not (self.scenario.roll_back_at_end and may_roll_back(self.state)):
                     return
                 command, events = "rollback", rolling_back("the end")
                 continue
             command, events = "apply", ()
-            self.world.clock.sleep(self.scenario.patience_s)
+            self.world.clock.sleep(self._until_tried_again_s())
             if end is End.HELD:
                 now = self.world.clock.now()
                 command, events = self.operator.after_hold(self.state, now)
+
+    def _until_tried_again_s(self) -> float:
+        """A plan that is refused while things fail is tried again once they have healed."""
+        if not self.refusal:
+            return self.scenario.patience_s
+        left_s = self.began_s + self.scenario.safety_s - self.world.clock.elapsed_s
+        return max(0.0, left_s) + HEALS_IN_S
 
     def _attended(
         self, document: PlanDocument, command: str, events: tuple[Event, ...]
@@ -205,12 +236,15 @@ class _Simulation:
             return
         self.fate.over = True
         self.harm.heal()
-        topology = self.scenario.topology
-        self.ends_s = self.world.clock.elapsed_s + LIVES_S * (topology.nodes + topology.queues)
+        topology, theirs = self.scenario.topology, self.scenario.theirs
+        lives_s = LIVES_S * (topology.nodes + topology.queues) + (
+            theirs.patience_s if theirs else 0.0
+        )
+        self.ends_s = self.world.clock.elapsed_s + lives_s
         self._tell_of(Healed(), Who.FATE)
 
     def _bounded(self) -> None:
-        if self.world.clock.elapsed_s > self.ends_s or self.network.requests > REQUESTS:
+        if self.world.clock.elapsed_s > self.ends_s or self.network.requests > self.requests:
             raise Runaway(
                 f"not over {self.world.clock.elapsed_s - self.began_s:.0f}s after it began,"
                 f" with {self.network.requests} requests and {self.tool.processes} processes"
@@ -221,6 +255,21 @@ class _Simulation:
     def _written(self, record: Record) -> None:
         journaled = Journaled(sequence=record.sequence, fence=record.fence, event=record.event)
         self._tell_of(journaled, Who.TOOL)
+        if self.scenario.rolls_back_after:
+            self._may_be_asked_back(record.event)
+
+    def _may_be_asked_back(self, event: Event) -> None:
+        """When the last operation of the scenario's step is through, somebody wants it all back."""
+        match event:
+            case RolloutStarted(execution_plan=plan):
+                step = self.scenario.rolls_back_after
+                self.last = next((o.id for o in reversed(plan.operations) if o.step == step), "")
+            case OperationCompleted(operation=done) | OperationSkipped(operation=done):
+                if done == self.last:
+                    self.last, self.asked_back = "", True
+                    self.tool.interrupt()
+            case _:
+                pass
 
     def _struck(self, number: int, blow: Blow) -> None:
         self.struck.append(blow.text)

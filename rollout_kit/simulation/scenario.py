@@ -10,6 +10,7 @@ from typing import TypeVar
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.model.operation import NewBuild, OnFailure, PinnedRuns
 from rollout_kit.simulation.faults import SPAN, Blow, Fault, Moment, moments_of
+from rollout_kit.simulation.theirs import Theirs
 
 
 class Flaw(StrEnum):
@@ -84,7 +85,8 @@ class Scenario:
     """Everything that makes a run what it is. The same scenario gives the same journal, byte by byte.
 
     `faults`: the options that were switched on. `blows` fall in the safety phase, the first
-    `safety_s` seconds. `plan_text`: a user's own plan instead of the drawn shape.
+    `safety_s` seconds. `theirs`: a user's own plan and fleet instead of the drawn ones. `rolls_back_after`:
+    a person asks for a rollback as soon as this step is through; `commands_fail`: those of `run` steps.
     """
 
     seed: int
@@ -105,17 +107,23 @@ class Scenario:
     """A person asks for a rollback of the finished rollout."""
     faults: tuple[Fault, ...] = ()
     blows: tuple[Blow, ...] = ()
-    plan_text: str = field(default="", repr=False)
+    theirs: Theirs | None = field(default=None, repr=False)
+    commands_fail: bool = False
+    rolls_back_after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What `draw` may draw. `faults`: these kinds only. `blows`: at most so many of each kind."""
+    """What `draw` may draw. `faults`: these kinds only, each switched on with this `chance`.
+
+    `blows`: at most so many of each kind.
+    """
 
     nodes: int = 12
     queues: int = 6
     cohorts: int = 4
     faults: tuple[Fault, ...] = tuple(Fault)
+    chance: float = 0.25
     blows: int = 3
     flaws: bool = True
 
@@ -132,7 +140,7 @@ def draw(seed: int, limits: Limits = WHATEVER) -> Scenario:
     flaw = Flaw.NONE
     if limits.flaws and chance.random() < 0.3:
         flaw = chance.choice(list(Flaw))
-    faults = tuple(fault for fault in limits.faults if chance.random() < 0.25)
+    faults = tuple(fault for fault in limits.faults if chance.random() < limits.chance)
     return Scenario(
         seed=seed,
         topology=topology,
@@ -145,7 +153,7 @@ def draw(seed: int, limits: Limits = WHATEVER) -> Scenario:
         stop_takes_s=chance.choice((0.0, 0.0, 1.0, 3.0)),
         roll_back_at_end=chance.random() < 0.15,
         faults=faults,
-        blows=tuple(blow for fault in faults for blow in _blows(chance, fault, limits.blows)),
+        blows=tuple(blow for fault in faults for blow in blows_of(chance, fault, limits.blows)),
     )
 
 
@@ -206,7 +214,7 @@ def _plan(chance: Random, topology: Topology) -> PlanShape:
     )
 
 
-def _blows(chance: Random, fault: Fault, at_most: int) -> tuple[Blow, ...]:
+def blows_of(chance: Random, fault: Fault, at_most: int) -> tuple[Blow, ...]:
     found = []
     for _ in range(chance.randint(1, max(1, at_most))):
         moment = chance.choice(moments_of(fault))

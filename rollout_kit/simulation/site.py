@@ -16,6 +16,7 @@ from rollout_kit.ports.infra import CohortSpec, ProcessSpec
 from rollout_kit.simulation.clock import VirtualClock
 from rollout_kit.simulation.effects import Who
 from rollout_kit.simulation.fleet import MemoryFleet
+from rollout_kit.simulation.fleet_spec import CohortStanding, FleetSpec
 from rollout_kit.simulation.members import ServerImage
 from rollout_kit.simulation.workers import Worker
 
@@ -40,16 +41,17 @@ class Shape(TypedDict, total=False):
     load: bool
     scheduled: bool  # a scheduler runs
     calm: bool  # workers live once a second instead of twice
+    spec: FleetSpec  # another fleet altogether: nodes, queues, workers and scheduled do not count
 
 
 class Site:
     """Three nodes, a scheduler, two queues with two old workers each, and a little load."""
 
     def __init__(self, generation: Generation = Generation.V2, **shape: Unpack[Shape]) -> None:
-        self.generation = generation
-        self.queues = shape.get("queues", QUEUES)
-        self.workers = shape.get("workers", 2)
-        self.scheduled = shape.get("scheduled", True)
+        spec = shape.get("spec") or _usual(generation, shape)
+        self.spec = spec
+        self.generation = spec.generation
+        self.queues = spec.queues
         self.calm = shape.get("calm", False)
         self.load = shape.get("load", True)
         self.load_every_s = 2.0
@@ -57,42 +59,46 @@ class Site:
         self.clock = VirtualClock()
         self.store = MemoryStore()
         self.images = {
-            OLD_SERVER: ServerImage(version=FROM[generation]),
-            NEW_SERVER: ServerImage(version=TO[generation]),
+            spec.new_image: ServerImage(version=spec.new_version),
+            spec.old_image: ServerImage(version=spec.old_version),
         }
-        self.fleet = MemoryFleet(self.clock, self.store, generation, self.images)
-        self.fleet.worker_images |= {OLD_WORKERS, NEW_WORKERS}
+        self.fleet = MemoryFleet(self.clock, self.store, self.generation, self.images)
+        self.fleet.worker_images |= set(spec.worker_images)
+        self.fleet.serves |= dict(spec.serves)
         self._lived_at_s = 0.0
         self._loaded_at_s = 0.0
         self._ticked_at_s = 0.0
-        self._bring_up(shape.get("nodes", 3))
+        self._bring_up(spec)
 
-    def _bring_up(self, nodes: int) -> None:
+    def _bring_up(self, standing: FleetSpec) -> None:
         with self.store.write() as rows:
-            ledger.bootstrap(rows, FROM[self.generation], "default", to_us(self.clock.now()))
-        marker = OLD if self.generation is Generation.V0_2 and self.queues else None
-        for number in range(1, nodes + 1):
-            name = f"api-{number}"
+            ledger.bootstrap(rows, standing.old_version, "default", to_us(self.clock.now()))
+        for name in standing.nodes:
             environment = {"DW_V2_MULTI_NODE": "true"}
             spec = ProcessSpec(
-                image=OLD_SERVER, marker=marker, server_id=name, environment=environment
+                image=standing.old_image,
+                marker=standing.marker,
+                server_id=name,
+                environment=environment,
             )
             self.fleet.start_node(name, spec)
             self.fleet.nodes[name].up_at_s = 0.0
-        if self.scheduled:
+        if standing.scheduled:
             self.fleet.scheduler = ProcessSpec(
-                image=OLD_SERVER, marker=marker, environment={"SCHEDULER_TICK_SECONDS": "1"}
+                image=standing.old_image,
+                marker=standing.marker,
+                environment={"SCHEDULER_TICK_SECONDS": "1"},
             )
-        for queue in self.queues:
-            spec_of_cohort = CohortSpec(image=OLD_WORKERS, replicas=self.workers)
-            self.fleet.start_cohort(cohort(queue, OLD), spec_of_cohort)
+        for found in standing.cohorts:
+            spec_of_cohort = CohortSpec(image=found.image, replicas=found.replicas)
+            self.fleet.start_cohort(cohort(found.task_queue, found.build_id), spec_of_cohort)
         self.clock.live = self._live
         self.clock.sleep(3.0)
         if self.generation is Generation.V2:
-            for queue in self.queues:
-                self.control(
-                    "POST", f"/api/task-queues/{queue}/build-ids/promote", {"build_id": OLD}
-                )
+            for found in standing.cohorts:
+                if found.selected:
+                    path = f"/api/task-queues/{found.task_queue}/build-ids/promote"
+                    self.control("POST", path, {"build_id": found.build_id})
         self.clock.sleep(3.0)
 
     def _live(self) -> None:
@@ -204,6 +210,35 @@ class Site:
             ):
                 found.append(f"{workflow_id}: {run['status']} pinned to {run['compatibility']}")
         return found
+
+
+def _usual(generation: Generation, shape: Shape) -> FleetSpec:
+    """The fleet of tests and of drawn scenarios."""
+    queues = shape.get("queues", QUEUES)
+    old = [
+        CohortStanding(
+            task_queue=queue,
+            build_id=OLD,
+            image=OLD_WORKERS,
+            replicas=shape.get("workers", 2),
+            selected=True,
+        )
+        for queue in queues
+    ]
+    return FleetSpec(
+        generation=generation,
+        nodes=tuple(f"api-{number}" for number in range(1, shape.get("nodes", 3) + 1)),
+        queues=queues,
+        cohorts=tuple(old),
+        old_image=OLD_SERVER,
+        old_version=FROM[generation],
+        new_image=NEW_SERVER,
+        new_version=TO[generation],
+        marker=OLD if generation is Generation.V0_2 and queues else None,
+        scheduled=shape.get("scheduled", True),
+        new_builds=(NEW,),
+        worker_images=(OLD_WORKERS, NEW_WORKERS),
+    )
 
 
 def cohort(queue: str, build: str | None) -> CohortRef:

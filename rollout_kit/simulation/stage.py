@@ -8,7 +8,7 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.ports.infra import CohortSpec
 from rollout_kit.simulation.effects import Who
 from rollout_kit.simulation.scenario import Flaw, Scenario
-from rollout_kit.simulation.site import NEW, NEW_SERVER, OLD, OLD_WORKERS, cohort
+from rollout_kit.simulation.site import OLD, OLD_WORKERS, cohort
 from rollout_kit.simulation.world import World
 
 TOWED_S = 1.5
@@ -18,14 +18,18 @@ TOWED_S = 1.5
 def stage(scenario: Scenario) -> World:
     """Everything stands and works; nothing has failed yet."""
     topology = scenario.topology
-    world = World(
-        topology.generation,
-        nodes=topology.nodes,
-        queues=topology.queue_names,
-        workers=topology.workers,
-        load=False,
-        calm=True,
-    )
+    if scenario.theirs is not None:
+        world = World(spec=scenario.theirs.fleet, load=False, calm=True)
+        world.fleet.commands_fail = scenario.commands_fail
+    else:
+        world = World(
+            topology.generation,
+            nodes=topology.nodes,
+            queues=topology.queue_names,
+            workers=topology.workers,
+            load=False,
+            calm=True,
+        )
     world.fleet.stop_takes_s = scenario.stop_takes_s
     for name, image in world.images.items():
         world.images[name] = replace(image, starts_in_s=scenario.starts_in_s)
@@ -69,14 +73,16 @@ def _give_starts_to(world: World, build: str) -> None:
 
 def _flaw(world: World, flaw: Flaw) -> None:
     """What is wrong with the new images. Read when something of them is started."""
-    image = world.images[NEW_SERVER]
+    new = world.spec.new_image
+    image = world.images[new]
     match flaw:
         case Flaw.NEVER_UP:
-            world.images[NEW_SERVER] = replace(image, comes_up=False)
+            world.images[new] = replace(image, comes_up=False)
         case Flaw.WRONG_VERSION:
-            world.images[NEW_SERVER] = replace(image, version="9.9.9")
+            world.images[new] = replace(image, version="9.9.9")
         case Flaw.HANGING:
-            world.fleet.hangs[NEW] = frozenset({"short", "long"})
+            hangs = frozenset({"short", "long"})
+            world.fleet.hangs |= dict.fromkeys(world.spec.new_builds, hangs)
         case Flaw.BROKEN_MIGRATION:
             world.fleet.fail_job = "bootstrap"
         case Flaw.NONE:

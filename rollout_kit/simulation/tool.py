@@ -11,13 +11,14 @@ from rollout_kit.model.events import Attached, Record
 from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import JobState, JobStatus
+from rollout_kit.ports.metrics import MetricsReader
 from rollout_kit.simulation.clock import ToolClock
 from rollout_kit.simulation.fate import Fate
 from rollout_kit.simulation.faults import Blow, Fault, Moment
 from rollout_kit.simulation.harm import Harm
 from rollout_kit.simulation.journaling import SimulatedJournal, SimulatedLock
 from rollout_kit.simulation.network import Network, ToolCrashed
-from rollout_kit.simulation.process import Process
+from rollout_kit.simulation.process import NoMetrics, Process
 from rollout_kit.simulation.world import World
 
 IN_MEMORY = "in memory"
@@ -36,6 +37,7 @@ class Tool:
     ) -> None:
         self.fences = 0
         self.processes = 0
+        self.metrics: MetricsReader = NoMetrics()
         self._world = world
         self._fate = fate
         self._harm = harm
@@ -75,6 +77,7 @@ class Tool:
             exchange=self._network.exchange,
             infra=self._world.fleet,
             approvals=self._world.people,
+            metrics=self.metrics,
             attached=attached,
         )
 
@@ -82,11 +85,15 @@ class Tool:
         """What falls neither on a request nor on a change: on the process itself, or the world."""
         match blow.fault:
             case Fault.INTERRUPT:
-                self._clock.stop = True
+                self.interrupt()
             case Fault.LOCK_LOST:
                 self._taken_over()
             case _:
                 self._harm.strike(blow)
+
+    def interrupt(self) -> None:
+        """A signal asks the process that runs to stop."""
+        self._clock.stop = True
 
     def records(self) -> tuple[Record, ...]:
         """What is durable, as the product reads it."""
