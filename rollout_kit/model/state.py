@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, TypeAlias, assert_never
 
 from rollout_kit.model.events import (
     ApprovalGiven,
@@ -83,6 +83,16 @@ class RolloutState:
         return frozenset(self.intents)
 
 
+OperationEvent: TypeAlias = (
+    OperationSkipped
+    | OperationAwaited
+    | OperationIntended
+    | OperationReapplied
+    | OperationCompleted
+    | OperationFailed
+)
+
+
 def fold(records: Iterable[Record]) -> RolloutState:
     """The state after these records."""
     state = RolloutState()
@@ -93,7 +103,9 @@ def fold(records: Iterable[Record]) -> RolloutState:
 
 def evolve(state: RolloutState, record: Record) -> RolloutState:
     """The state after one more record."""
-    state = replace(state, attended_s=record.attended_s, records=state.records + 1, at=record.at)
+    if isinstance(record.event, OperationEvent):
+        return _evolve_operation(state, record, record.event)
+    state = replace(state, **_read(state, record))
     if isinstance(record.event, RolloutHeld):
         state = replace(state, held_at=record.at)
         if record.event.kind is HoldKind.REQUEST:
@@ -105,15 +117,6 @@ def evolve(state: RolloutState, record: Record) -> RolloutState:
             return replace(state, attached=event)
         case BaselineTaken() as event:
             return replace(state, baseline=event, baseline_attended_s=record.attended_s)
-        case (
-            OperationSkipped()
-            | OperationAwaited()
-            | OperationIntended()
-            | OperationReapplied()
-            | OperationCompleted()
-            | OperationFailed()
-        ) as event:
-            return _evolve_operation(state, event)
         case GateDecided() as event:
             return replace(state, decisions={**state.decisions, event.operation: event})
         case ApprovalGiven() as event:
@@ -173,15 +176,13 @@ def _evolve_course(
             assert_never(event)
 
 
-def _evolve_operation(
-    state: RolloutState,
-    event: OperationSkipped
-    | OperationAwaited
-    | OperationIntended
-    | OperationReapplied
-    | OperationCompleted
-    | OperationFailed,
-) -> RolloutState:
+def _read(state: RolloutState, record: Record) -> dict[str, Any]:
+    """What every record changes. One copy of the state a record: journals are long."""
+    return {"attended_s": record.attended_s, "records": state.records + 1, "at": record.at}
+
+
+def _evolve_operation(state: RolloutState, record: Record, event: OperationEvent) -> RolloutState:
+    changes = _read(state, record)
     match event:
         case OperationAwaited():
             before = _found(state, event.operation.id)
@@ -189,7 +190,7 @@ def _evolve_operation(
                 before,
                 standing=Standing.AWAITED,
                 operation=event.operation,
-                since_attended_s=state.attended_s,
+                since_attended_s=record.attended_s,
             )
         case OperationIntended():
             before = _found(state, event.operation.id)
@@ -200,26 +201,27 @@ def _evolve_operation(
                 intended=before.intended or event,
                 key=event.key,
                 reapplied=0,
-                since_attended_s=state.attended_s,
+                since_attended_s=record.attended_s,
             )
             if event.operation.id not in state.intents:
-                state = replace(state, intents=(*state.intents, event.operation.id))
+                changes["intents"] = (*state.intents, event.operation.id)
         case OperationReapplied():
             after = replace(_found(state, event.operation), reapplied=event.n)
         case OperationCompleted():
             # What this rollout has changed since is no longer what the person accepted.
             changed = {k: v for k, v in event.facts.items() if k in state.accepted}
-            state = replace(state, accepted={**state.accepted, **changed})
+            if changed:
+                changes["accepted"] = {**state.accepted, **changed}
             after = replace(
                 _found(state, event.operation),
                 standing=Standing.COMPLETED,
-                completed_at=state.at,
+                completed_at=record.at,
                 facts=event.facts,
                 wrote=event.wrote,
                 reason=event.sentence,
             )
         case OperationFailed():
-            state = replace(state, hold=_unless_at(state, event.operation))
+            changes["hold"] = _unless_at(state, event.operation)
             after = replace(
                 _found(state, event.operation),
                 standing=Standing.FAILED,
@@ -232,7 +234,7 @@ def _evolve_operation(
             )
         case _:
             assert_never(event)
-    return replace(state, operations={**state.operations, after.id: after})
+    return replace(state, **changes, operations={**state.operations, after.id: after})
 
 
 def _found(state: RolloutState, operation_id: str) -> OperationState:
@@ -263,12 +265,9 @@ def _with_group(state: RolloutState, operation_id: str) -> tuple[str, ...]:
     found = state.operations.get(operation_id)
     group = found.operation.group if found and found.operation else None
     members = _members(state, group.id) if group else ()
-    undone = any(item.startswith("undo/") for item in members)
-    return (
-        (*members, *(() if operation_id in members else (operation_id,)))
-        if undone
-        else (operation_id,)
-    )
+    if not any(item.startswith("undo/") for item in members):
+        return (operation_id,)
+    return members if operation_id in members else (*members, operation_id)
 
 
 def _begin_again(state: RolloutState, operation_ids: tuple[str, ...]) -> RolloutState:
