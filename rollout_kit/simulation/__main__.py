@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rollout_kit.simulation.faults import Fault
 from rollout_kit.simulation.report import Report
@@ -20,8 +21,10 @@ from rollout_kit.simulation.soak import Tally, replay_line, reports
 
 def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
-    faults = tuple(Fault(name) for name in asked.only_fault) or Limits().faults
-    limits = Limits(faults=faults)
+    limits = Limits(nodes=asked.nodes, queues=asked.queues, cohorts=asked.cohorts)
+    if asked.only_fault:
+        only = tuple(Fault(name) for name in asked.only_fault)
+        limits = replace(limits, faults=only, chance=1.0)
     if asked.trace:
         return _traced(asked.seeds, limits)
     tally = Tally()
@@ -88,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=[fault.value for fault in Fault],
         help="no other kind of fault (may be given more than once)",
     )
+    for name in ("nodes", "queues", "cohorts"):
+        most = getattr(Limits(), name)
+        parser.add_argument(f"--{name}", type=int, default=most, metavar="N", help="at most")
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
     return parser
 

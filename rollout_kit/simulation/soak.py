@@ -56,6 +56,9 @@ def replay_line(report: Report, limits: Limits) -> str:
     """The command that runs this seed again and tells everything that happens."""
     seed = report.scenario.seed
     line = f"python -m rollout_kit.simulation --seeds {seed}..{seed} --trace"
+    for name in ("nodes", "queues", "cohorts"):
+        most = getattr(limits, name)
+        line += f" --{name} {most}" if most != getattr(Limits(), name) else ""
     if limits.faults != Limits().faults:
         line += "".join(f" --only-fault {fault.value}" for fault in limits.faults)
     return line

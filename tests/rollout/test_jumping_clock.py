@@ -22,12 +22,12 @@ from rollout_kit.model.events import (
     Record,
 )
 from rollout_kit.model.state import RolloutState
+from rollout_kit.simulation.clock import VirtualClock
+from rollout_kit.simulation.world import World
 from tests.journal.cases import owner
 from tests.safety.moments import at_record
 from tests.safety.people import approve
 from tests.safety.plans import SCHEDULER, SCHEMA, api, held, outcome, read, small
-from tests.world.clock import VirtualClock
-from tests.world.world import World
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 HOUR_ON, TEN_MINUTES_BACK = 3600.0, -600.0

@@ -32,10 +32,10 @@ def test_processes_side_by_side_come_to_the_same(capsys: pytest.CaptureFixture[s
 
 
 def test_the_replay_line_names_the_seed_and_the_faults_that_were_allowed() -> None:
-    limits = Limits(faults=(Fault.LATE,), nodes=1, queues=1)
+    limits = Limits(faults=(Fault.LATE,), chance=1.0, nodes=1, queues=1)
     report = run(draw(7, limits))
     line = "python -m rollout_kit.simulation --seeds 7..7 --trace"
-    assert replay_line(report, limits) == f"{line} --only-fault late"
+    assert replay_line(report, limits) == f"{line} --nodes 1 --queues 1 --only-fault late"
     assert replay_line(report, Limits()) == line
 
 
