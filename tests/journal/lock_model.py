@@ -52,7 +52,7 @@ class World(NamedTuple):
 
 
 class Act(NamedTuple):
-    """One step: who (NEVER: nobody of the two) does what."""
+    """One step: who (NEVER: nobody of the two) does what; of an arrival, which of the late ones."""
 
     name: str
     who: int = NEVER
@@ -97,7 +97,7 @@ def steps(world: World, rules: Rules) -> Iterator[Step]:
         rest = world.late[:number] + world.late[number + 1 :]
         sequence, fence = world.late[number]
         after = _landed(world, sequence, fence, rules) or world
-        yield Act("arrive"), after._replace(late=rest)
+        yield Act("arrive", number), after._replace(late=rest)
     for who, writer in enumerate(world.writers):
         match writer.stage:
             case Stage.GONE:
@@ -170,7 +170,9 @@ def _holding(world: World, who: int, writer: Writer, rules: Rules) -> Iterator[S
     elif writer.intent == NEVER and len(world.journal) < rules.records:
         yield Act("append", who), _append(world, who, writer, rules)
     if writer.intent != NEVER and not writer.checked and _fresh(writer, rules):
-        yield Act("check", who), _put(world, who, writer._replace(checked=True))
+        lost = world.free or world.fence != writer.fence
+        asked = Writer() if lost else writer._replace(checked=True)
+        yield Act("check", who), _put(world, who, asked)
     if writer.checked:
         yield Act("send", who), _send(world, who, writer)
     if writer.attached and writer.intent == NEVER and writer.renewing == NEVER:
@@ -193,21 +195,16 @@ def _append(world: World, who: int, writer: Writer, rules: Rules) -> World:
     if rules.object_store:
         return _put(world, who, writer._replace(sending=writer.known))
     written = _landed(world, writer.known, writer.fence, rules)
-    if written:
-        return _put(written, who, _wrote(writer))
-    after = _refused(world, who)
-    late = after.writers[who].stage is Stage.HOLDING
-    again = writer._replace(known=len(world.journal))
-    return _append(world, who, again, rules) if late else after
+    return _put(written, who, _wrote(writer)) if written else _refused(world, who, rules)
 
 
-def _refused(world: World, who: int) -> World:
-    """Somebody wrote there: a late record of who went before us is read, anything else is the end."""
+def _refused(world: World, who: int, rules: Rules) -> World:
+    """Somebody wrote there: after a late record of who went before us we append, else we are out."""
     writer = world.writers[who]
     sequence = max(writer.known, writer.sending)
     if writer.attached or world.journal[sequence][1] >= writer.fence:
         return _put(world, who, Writer())  # nothing of ours is under way: it was refused
-    return _put(world, who, writer._replace(known=NEVER, sending=NEVER))
+    return _append(world, who, writer._replace(known=len(world.journal), sending=NEVER), rules)
 
 
 def _landed(world: World, sequence: int, fence: int, rules: Rules) -> World | None:
@@ -226,9 +223,9 @@ def _answered(world: World, who: int, writer: Writer, rules: Rules) -> World:
     if writer.sending < len(world.journal):
         ours = world.journal[writer.sending] == (writer.sending, writer.fence)
         if ours or rules.compares_predecessor:
-            return _put(world, who, _wrote(writer)) if ours else _refused(world, who)
+            return _put(world, who, _wrote(writer)) if ours else _refused(world, who, rules)
     written = _landed(world, writer.sending, writer.fence, rules)
-    return _put(written, who, _wrote(writer)) if written else _refused(world, who)
+    return _put(written, who, _wrote(writer)) if written else _refused(world, who, rules)
 
 
 def _wrote(writer: Writer) -> Writer:

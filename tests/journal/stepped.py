@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rollout_kit.journal.folder_store import FolderStore
 from rollout_kit.journal.lock import HeldLock, LockTaken, LockTiming, acquire, unlock
-from rollout_kit.journal.lock_file import LockFile
-from rollout_kit.journal.lock_place import LockState
+from rollout_kit.journal.lock_place import LockPlace, LockState
+from rollout_kit.journal.object_store import ObjectStore
+from rollout_kit.journal.objects import MemoryObjects, Unanswered, Version
+from rollout_kit.journal.store import RolloutStore
 from rollout_kit.journal.stored_journal import StoredJournal
 from rollout_kit.ports.journal import LockLost
 
@@ -59,7 +61,7 @@ class Stepped:
         try:
             if not self._is_killed:
                 self.result = self._call()
-        except (Killed, LockTaken) as error:
+        except (Killed, LockTaken, LockLost) as error:
             self.error = error
         self.is_over = True
         self._stands.release()
@@ -68,21 +70,52 @@ class Stepped:
 class SteppedPlace:
     """A lock that pauses before each swap of the call that is under way."""
 
-    def __init__(self, file: LockFile) -> None:
-        self._file = file
+    def __init__(self, place: LockPlace) -> None:
+        self._place = place
         self.call: Stepped | None = None
 
     @property
     def place(self) -> str:
-        return self._file.place
+        return self._place.place
 
     def read(self) -> LockState | None:
-        return self._file.read()
+        return self._place.read()
 
     def swap(self, seen: LockState | None, new: LockState) -> LockState | None:
         if self.call is not None:
             self.call.pause()
-        return self._file.swap(seen, new)
+        return self._place.swap(seen, new)
+
+
+class SteppedObjects(MemoryObjects):
+    """One process's way to the shared objects: each record it creates stands still before it lands."""
+
+    def __init__(self, shared: MemoryObjects) -> None:
+        super().__init__()
+        self._objects = shared._objects
+        self._shared = shared
+        self.call: Stepped | None = None
+        self.sent: tuple[str, bytes] | None = None
+        self.has_landed = False
+
+    def create(self, key: str, data: bytes) -> Version | None:
+        if self.call is None or self.sent is not None:
+            return self._shared.create(key, data)
+        self.sent, self.has_landed = (key, data), False
+        self.call.pause()
+        if self.has_landed:
+            raise Unanswered("the answer was lost")
+        self.sent = None
+        return self._shared.create(key, data)
+
+    def replace(self, key: str, data: bytes, seen: Version) -> Version | None:
+        return self._shared.replace(key, data, seen)
+
+    def land(self) -> None:
+        """What was sent is there, and nobody knows."""
+        assert self.sent is not None
+        assert self._shared.create(*self.sent) is not None
+        self.has_landed = True
 
 
 class SteppedClock(VirtualClock):
@@ -91,17 +124,24 @@ class SteppedClock(VirtualClock):
     call: Stepped | None = None
 
     def sleep(self, seconds: float) -> None:
-        assert self.call is not None
-        self.call.pause()
+        if self.call is not None:
+            self.call.pause()
 
 
 class RealWriter:
     """One of the two processes. It is told to take the model's steps, one by one."""
 
-    def __init__(self, store: FolderStore, number: int) -> None:
-        self._store = store
+    def __init__(self, place: Path | MemoryObjects, number: int) -> None:
         self._number = number
         self.clock = SteppedClock(elapsed_s=1000.0 * number)
+        self._objects = SteppedObjects(place) if isinstance(place, MemoryObjects) else None
+        self._store: RolloutStore = (
+            FolderStore(place)
+            if isinstance(place, Path)
+            else ObjectStore(self._objects or place, VirtualClock())  # tries again at once
+        )
+        self.late: list[tuple[str, bytes]] = []  # what it had sent when it died
+        self._append_call: Stepped | None = None
         self.stage = Stage.GONE
         self.held: HeldLock | None = None
         self.journal: StoredJournal | None = None
@@ -117,7 +157,7 @@ class RealWriter:
 
     def _look(self) -> None:
         self._starts += 1
-        self._place = SteppedPlace(LockFile(self._store.folder("t")))
+        self._place = SteppedPlace(self._store.lock("t"))
         who = owner(1, host=f"machine-{self._number}-{self._starts}")
         self._call = Stepped(
             lambda: acquire(self._place, owner=who, rollout="r", clock=self.clock, timing=TIMING)
@@ -131,7 +171,7 @@ class RealWriter:
         self._call.step()
         if not self._call.is_over:
             return
-        self._place.call = None
+        self._place.call = self.clock.call = None
         if isinstance(self._call.error, LockTaken):
             self.stage = Stage.GONE
             return
@@ -165,17 +205,35 @@ class RealWriter:
     def _append(self) -> None:
         assert self.journal is not None
         first = not self.journal.read()
-        event = intended() if self._wrote else attached()
-        try:
-            self.journal.append(started() if first else event)
-        except LockLost:
+        event = started() if first else intended() if self._wrote else attached()
+        journal = self.journal
+        self._append_call = Stepped(lambda: journal.append(event))
+        if self._objects is not None:
+            self._objects.call = self._append_call
+        self._answer()
+
+    def _land(self) -> None:
+        assert self._objects is not None
+        self._objects.land()
+
+    def _answer(self) -> None:
+        assert self._append_call is not None
+        self._append_call.step()
+        if not self._append_call.is_over:
+            return
+        if self._objects is not None:
+            self._objects.call = self._objects.sent = None
+        if isinstance(self._append_call.error, LockLost):
             self._crash()
         else:
             self._wrote += 1
 
     def _check(self) -> None:
         assert self.held is not None
-        self.held.check()
+        try:
+            self.held.check()
+        except LockLost:
+            self._crash()
 
     def _send(self) -> None:
         """The effect itself is the fleet's affair."""
@@ -186,7 +244,10 @@ class RealWriter:
         self._crash()
 
     def _crash(self) -> None:
-        for call in (self._call, self._renewal):
+        objects = self._objects
+        if objects is not None and objects.sent is not None:
+            self.late.append(objects.sent)
+        for call in (self._call, self._renewal, self._append_call):
             if call is not None and not call.is_over:
                 call.kill()
         if self.held is not None:
@@ -194,7 +255,9 @@ class RealWriter:
         if self.journal is not None:
             self.journal.close()
         self.stage = Stage.GONE
-        self.held = self.journal = self._renewal = None
+        if objects is not None:
+            objects.call = objects.sent = None
+        self.held = self.journal = self._renewal = self._append_call = None
 
     @property
     def age_s(self) -> float:
@@ -203,11 +266,15 @@ class RealWriter:
 
 
 class RealWorld:
-    """Two processes, one folder."""
+    """Two processes, one folder or one bucket."""
 
-    def __init__(self, folder: Path) -> None:
-        self._store = FolderStore(folder)
-        self.writers = (RealWriter(self._store, 0), RealWriter(self._store, 1))
+    def __init__(self, place: Path | MemoryObjects) -> None:
+        self._objects = place if isinstance(place, MemoryObjects) else None
+        self._store: RolloutStore = (
+            FolderStore(place) if isinstance(place, Path) else ObjectStore(place, VirtualClock())
+        )
+        self.writers = (RealWriter(place, 0), RealWriter(place, 1))
+        self._late: list[tuple[str, bytes]] = []
 
     def take(self, act: Act) -> None:
         match act.name:
@@ -215,13 +282,19 @@ class RealWorld:
                 for number in (0, 1) if act.who == NEVER else (act.who,):
                     self.writers[number].clock.elapsed_s += TICK_S
             case "force":
-                unlock(LockFile(self._store.folder("t")), by="ann", because="it hangs")
+                unlock(self._store.lock("t"), by="ann", because="it hangs")
+            case "arrive":
+                assert self._objects is not None
+                self._objects.create(*self._late.pop(act.who))
             case name:
                 self.writers[act.who].take(name)
+        for writer in self.writers:
+            self._late += writer.late
+            writer.late.clear()
 
     def lock(self) -> tuple[int, bool]:
         """Its fence, and whether it is free."""
-        there = LockFile(self._store.folder("t")).read()
+        there = self._store.lock("t").read()
         return (there.fence, there.released) if there else (0, True)
 
     def journal(self) -> tuple[tuple[int, int], ...]:

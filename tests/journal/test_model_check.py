@@ -14,6 +14,8 @@ from unittest import mock
 
 import pytest
 
+from rollout_kit.journal.objects import MemoryObjects
+
 from . import stepped
 from .lock_model import FIRST, NEVER, Act, Rules, Stage, World, search, steps, stuck
 from .lock_model import Path as Way
@@ -178,12 +180,12 @@ def walk(rules: Rules, luck: random.Random, length: int) -> list[tuple[Act, Worl
     return way
 
 
-def disagreement(seed: int, folder: Path) -> tuple[Act, ...]:
+def disagreement(seed: int, folder: Path | None) -> tuple[Act, ...]:
     """The way to the first step at which model and reality differ; empty where they do not."""
-    rules = Rules(starts=5, records=6, forced=1)
+    rules = Rules(starts=5, records=6, forced=1, object_store=folder is None)
     luck = random.Random(seed)
     for number in range(3):
-        real = RealWorld(folder / str(number))
+        real = RealWorld(MemoryObjects() if folder is None else folder / str(number))
         way = walk(rules, luck, 60)
         for taken, (act, world) in enumerate(way, start=1):
             real.take(act)
@@ -197,6 +199,7 @@ def disagreement(seed: int, folder: Path) -> tuple[Act, ...]:
 @pytest.mark.parametrize("seed", range(40))
 def test_the_real_lock_and_journal_go_the_models_ways(seed: int, tmp_path: Path) -> None:
     assert disagreement(seed, tmp_path) == ()
+    assert disagreement(seed, None) == (), "over objects, with answers lost and records late"
 
 
 def test_a_lock_that_expires_too_early_is_not_the_models(
@@ -237,14 +240,15 @@ def test_who_slept_before_it_read_is_told_that_it_lost(tmp_path: Path) -> None:
 def test_the_ways_go_through_all_that_the_model_knows() -> None:
     """Else the agreement would be one about little."""
     luck, taken, journals = random.Random(0), set(), set()
-    for _ in range(120):
-        way = walk(Rules(starts=5, records=6, forced=1), luck, 60)
+    for number in range(120):
+        rules = Rules(starts=5, records=6, forced=1, object_store=number % 2 == 1)
+        way = walk(rules, luck, 60)
         taken |= {act.name for act, _ in way}
         journals |= {tuple(fence for _, fence in world.journal) for _, world in way}
 
     assert taken == {
         "tick", "force", "look", "poll", "crash", "renew", "renewed", "read", "append", "check",
-        "send", "release",
+        "send", "release", "land", "answer", "arrive",
     }  # fmt: skip
     assert any(len(set(fences)) >= 3 for fences in journals), "three holders wrote to one journal"
     assert NEVER not in {fence for fences in journals for fence in fences}
