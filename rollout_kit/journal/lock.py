@@ -81,12 +81,14 @@ class HeldLock:
         return self._state
 
     def check(self) -> None:
-        """See that the last renewal is younger than half a TTL; if it is not, renew now.
+        """See that the lock is still ours, and renewed within half a TTL; if it is not, renew now.
 
         Raises:
             LockLost: another process has the target, or the lock cannot be renewed.
         """
-        if not self._lost and self._age_s() >= self._timing.ttl_s / 2:
+        if self._is_anothers():
+            self._lost = self._lost or _taken_by(self._place)
+        elif not self._lost and self._age_s() >= self._timing.ttl_s / 2:
             reason = self._renew()
             if reason and not self._lost:
                 raise LockLost(
@@ -96,6 +98,14 @@ class HeldLock:
                 )
         if self._lost:
             raise self._lost
+
+    def _is_anothers(self) -> bool:
+        """Whether somebody forced it open or took it over; one that cannot be read is not: it ages."""
+        try:
+            there = self._place.read()
+        except JournalLost:
+            return False
+        return not there or there.released or there.fence != self._state.fence
 
     def name(self, rollout: str) -> None:
         """Say which rollout this is, when it is another than the one given at the start."""
@@ -282,7 +292,8 @@ def _taken_by(place: LockPlace) -> LockLost:
             f"The lock {place.place} was removed while its rollout was running", "resume"
         )
     if now.note:
-        return LockLost(f"The lock of this rollout was {now.note}", "resume when that is settled")
+        hint = "`resume` when that is settled; `rollback` puts its part back, `abort` leaves it"
+        return LockLost(f"The lock of this rollout was {now.note}", hint)
     return LockLost(
         f"{now.owner.label} has taken this target over, for {now.rollout}",
         "leave it to them; `rollout-kit status` shows how far it is",
