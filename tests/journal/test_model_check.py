@@ -7,6 +7,7 @@ lock and journal are driven through its paths, step by step, and must come to th
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -37,7 +38,7 @@ def names(path: tuple[Act, ...]) -> list[str]:
 
 @OVER
 def test_no_order_of_steps_breaks_lock_or_journal(
-    rules: Rules, record_property: pytest.RecordProperty
+    rules: Rules, record_property: Callable[[str, object], None]
 ) -> None:
     found = searched(rules)
 
@@ -77,7 +78,7 @@ def test_a_lock_forced_open_costs_no_record_and_no_effect_its_intent() -> None:
     ids=["third-process", "third-process-forced", "third-process-objects", "long", "long-objects"],
 )
 def test_nor_does_a_wider_search_find_one(
-    rules: Rules, record_property: pytest.RecordProperty
+    rules: Rules, record_property: Callable[[str, object], None]
 ) -> None:
     found = search(rules)
 
