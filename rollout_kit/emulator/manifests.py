@@ -35,6 +35,7 @@ class _Figures:
     poll_timeout_s: int
     heartbeat_interval_s: int
     stale_after_s: int
+    terse: bool
 
 
 def _figures(settings: ServerSettings) -> _Figures:
@@ -44,6 +45,7 @@ def _figures(settings: ServerSettings) -> _Figures:
         settings.poll_timeout_s,
         settings.heartbeat_interval_s,
         settings.stale_after_s,
+        settings.terse,
     )
 
 
@@ -63,8 +65,20 @@ def _manifests(figures: _Figures) -> dict[str, Any]:
         negotiation = manifests["surface_stability_contract"]["worker_protocol"]["negotiation"]
         negotiation["accepted_request_versions_by_default"] = _accepted(protocol)
         negotiation["response_version"] = protocol
-    finished: dict[str, Any] = manifests
+    finished: dict[str, Any] = _shortened(manifests) if figures.terse else manifests
     return finished
+
+
+def _shortened(manifests: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each manifest its plain members, and those that say what workers may do."""
+    return {name: _plain(manifest) for name, manifest in manifests.items()}
+
+
+def _plain(manifest: Any) -> Any:
+    if not isinstance(manifest, dict):
+        return manifest
+    kept = ("server_capabilities", "worker_protocol")
+    return {k: v for k, v in manifest.items() if k in kept or not isinstance(v, dict | list)}
 
 
 def _accepted(protocol: str) -> list[str]:

@@ -18,8 +18,8 @@ from rollout_kit.model.state import RolloutState
 from rollout_kit.simulation.people import People
 from rollout_kit.simulation.scenario import Answer
 
-RESUMES_AT_MOST = 4
-ROLL_BACKS_AT_MOST = 8
+RESUMES_AT_MOST = 3
+ROLL_BACKS_AT_MOST = 6
 """After so many holds the operator no longer resumes, and at last no longer rolls back but aborts."""
 
 
@@ -43,7 +43,7 @@ class Operator:
         answer = self._answer
         if answer is Answer.RESUME and self.holds > RESUMES_AT_MOST:
             answer = Answer.ROLL_BACK
-        if answer is Answer.ROLL_BACK and not _offered(state):
+        if answer is Answer.ROLL_BACK and not offered(state):
             answer = Answer.RESUME if self.holds <= RESUMES_AT_MOST else Answer.ABORT
         if self.holds > ROLL_BACKS_AT_MOST:
             answer = Answer.ABORT
@@ -72,9 +72,10 @@ def rolling_back(cause: str) -> tuple[Event, ...]:
 def may_roll_back(state: RolloutState) -> bool:
     """Whether `rollback` is offered for what has succeeded."""
     succeeded = state.finished is not None and state.finished.outcome is Outcome.SUCCEEDED
-    return succeeded and bool(state.intents) and _offered(state)
+    return succeeded and bool(state.intents) and offered(state)
 
 
-def _offered(state: RolloutState) -> bool:
+def offered(state: RolloutState) -> bool:
+    """Whether nothing stands against a rollback: the plan's own word, or what cannot be undone."""
     policy = state.started.execution_plan.rollback if state.started else None
     return policy is not None and policy.forward_only is None and irreversible(state) is None

@@ -59,9 +59,9 @@ class Harm:
 
     def heal(self) -> None:
         """Nothing is broken any more: what was dead lives, who was silent speaks."""
-        for _, _, act in sorted(self._later):
+        due, self._later = sorted(self._later), []
+        for _, _, act in due:
             act()
-        self._later.clear()
         self.wrong_s = 0.0
         self.metrics.spikes_until_s = self.metrics.silent_until_s = 0.0
         fleet = self.world.fleet
@@ -141,7 +141,10 @@ class Harm:
         self._after(blow.lasting_s, lambda: self._resume(f"{path}/resume", body))
 
     def _resume(self, path: str, body: dict[str, str | None]) -> None:
-        self.world.control("POST", path, body)
+        """They take it back, and try until a node answers."""
+        answer = self.world.control("POST", path, body)
+        if answer is None or answer.status >= 500:
+            self._after(1.0, lambda: self._resume(path, body))
 
     def _person_scales(self, blow: Blow) -> None:
         chosen = self._cohort(blow)

@@ -54,6 +54,7 @@ def settings_of(
         marker=spec.marker,
         tokens=TOKENS,
         poll_timeout_s=poll_timeout_s,
+        terse=True,
         heartbeat_interval_s=1,
         stale_after_override_s=4,
         workflow_lease_s=5,

@@ -16,7 +16,7 @@ from rollout_kit.model.events import (
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.errors import OutsideError
 from rollout_kit.ports.journal import JournalLost
-from rollout_kit.simulation.answering import Operator, may_roll_back, rolling_back
+from rollout_kit.simulation.answering import Operator, may_roll_back, offered, rolling_back
 from rollout_kit.simulation.checkers import CHECKERS
 from rollout_kit.simulation.checking import Ending, MakeChecker, Violation
 from rollout_kit.simulation.drawn_numbers import DrawnNumbers
@@ -127,6 +127,9 @@ class _Simulation:
             end = self._attended(document, command, events)
             if self.asked_back:
                 self.asked_back = False
+                if not offered(self.state):
+                    self.refusal = "no rollback is offered from here"
+                    return
                 command, events = "rollback", rolling_back(self.scenario.rolls_back_after)
                 continue
             if end is End.OVER or (self.refusal and self.fate.over):
@@ -217,6 +220,7 @@ class _Simulation:
 
     def _half_second(self) -> None:
         self._lives()
+        self._glance()
         for checker in self.checkers:
             checker.step(self.truth)
 

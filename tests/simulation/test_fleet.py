@@ -115,3 +115,17 @@ def test_workers_that_do_not_beat_go_stale_and_beat_again_when_healed() -> None:
     harm.heal()
     world.clock.sleep(2.0)
     assert world.cohorts("orders")[OLD]["active_worker_count"] == 2
+
+
+def test_a_drain_is_taken_back_by_who_drained_even_where_no_node_answers_just_then() -> None:
+    world, _ = small()
+    harm = Harm(world, Metrics())
+    harm.strike(Blow(fault=Fault.PERSON_DRAINS, on=Moment.SECOND, at=0.0, lasting_s=1.0))
+    assert world.cohorts("orders")[OLD]["drain_intent"] == "draining"
+    for name in world.fleet.nodes:
+        harm.strike(Blow(fault=Fault.NODE_DEATH, on=Moment.SECOND, at=0.0, target=int(name[-1])))
+    harm.heal()
+    for _ in range(6):
+        world.clock.sleep(0.5)
+        harm.turn()
+    assert world.cohorts("orders")[OLD]["drain_intent"] == "active"

@@ -82,3 +82,16 @@ def test_every_fault_that_can_be_drawn_strikes(fault: Fault) -> None:
     report = run(replace(scenario, blows=early, plan=PlanShape(canary=True)))
     assert report.struck
     assert report.violations == ()
+
+
+def test_blows_fall_at_their_second_also_while_everybody_sleeps() -> None:
+    """The plan is refused at once, and tried again after the safety phase: one long sleep."""
+    blows = tuple(
+        Blow(fault=Fault.NODE_RESTART, on=Moment.SECOND, at=at, lasting_s=1.0)
+        for at in (10.0, 20.0)
+    )
+    shape = PlanShape(bootstrap=False, api=False, canary=True, shares=(50,))
+    report = run(plain(Generation.V2, plan=shape, blows=blows), trace=True)
+    assert report.ending == "refused"
+    struck = [float(line.split()[0]) for line in report.trace if "FaultStruck" in line]
+    assert struck == [pytest.approx(10.0, abs=0.5), pytest.approx(20.0, abs=0.5)]

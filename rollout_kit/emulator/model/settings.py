@@ -136,6 +136,8 @@ class ServerSettings:
     default_namespace: str = "default"
     poll_timeout_s: int = 30
     long_polls_at_most: int | None = None  # held at a time; the stock image of 2.x says 2
+    terse: bool = False
+    """Manifests without what no client of a rollout reads: for simulations, which parse thousands."""
     stale_after_override_s: int | None = None
     heartbeat_interval_s: int = 10
     workflow_lease_s: float | None = None
