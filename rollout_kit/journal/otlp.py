@@ -31,7 +31,7 @@ def traces(records: Sequence[Record]) -> Mapping[str, Any]:
     started = records[0].event
     assert isinstance(started, RolloutStarted), "spans begin with it"
     resource = {"service.name": "rollout-kit", "service.version": started.tool_version}
-    scope = {"name": "rollout_kit.journal", "version": started.tool_version}
+    scope = {"name": "rollout_kit.journal", "version": _text(started.tool_version)}
     written = [_span(span, started.rollout) for span in found]
     return {
         "resourceSpans": [
@@ -47,7 +47,7 @@ def _span(span: Span, rollout: str) -> Mapping[str, Any]:
     body: dict[str, Any] = {
         "traceId": _id(rollout, 16),
         "spanId": _id(f"{rollout}/{span.seed}", 8),
-        "name": span.name,
+        "name": _text(span.name),
         "kind": INTERNAL,
         "startTimeUnixNano": _nanoseconds(span.start),
         "endTimeUnixNano": _nanoseconds(span.end),
@@ -58,7 +58,7 @@ def _span(span: Span, rollout: str) -> Mapping[str, Any]:
     if span.parent:
         body["parentSpanId"] = _id(f"{rollout}/{span.parent}", 8)
     if span.message:
-        body["status"]["message"] = span.message
+        body["status"]["message"] = _text(span.message)
     return body
 
 
@@ -97,8 +97,13 @@ def _value(value: Any) -> Mapping[str, Any]:
             return {"doubleValue": value}
         case list() | tuple():
             return {"arrayValue": {"values": [_value(item) for item in value]}}
-        case _:  # a surrogate out of the wild is no UTF-8
-            return {"stringValue": str(value).encode("utf-8", "replace").decode()}
+        case _:
+            return {"stringValue": _text(str(value))}
+
+
+def _text(text: str) -> str:
+    """A surrogate out of the wild is no UTF-8, and no reader would take it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _nanoseconds(at: datetime) -> str:

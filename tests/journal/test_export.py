@@ -242,7 +242,11 @@ def test_a_wall_clock_that_was_set_back_makes_no_negative_span() -> None:
 
 
 def test_text_from_the_wild_is_written() -> None:
-    assert len(read(records(*story()))) == 3
+    wild = OperationFailed(operation="api/\ud800/detach", reason="cut \udfff")
+    found = read(records(*story(), wild))
+
+    assert [span.name for span in found][-1] == "api/?/detach"
+    assert found[-1].status.message == "cut ?"
 
 
 def test_a_journal_in_which_nothing_has_begun_is_an_empty_trace() -> None:
