@@ -125,3 +125,13 @@ def test_it_changes_nothing_and_says_what_it_asks() -> None:
     assert kind.touches(op) == kind.relies_on(op) == ()
     assert kind.expect(op, seen.observation) == seen.observation
     assert isinstance(kind.compensate(op, {}), Keep)
+
+
+def test_an_age_may_grow_by_the_time_since_the_baseline_in_milliseconds() -> None:
+    spec = gate(Threshold(bound=Bound.INCREASE_AT_MOST, value=0, plus_elapsed_ms=True), for_s=0.0)
+    history = looks(spec, 9_000.0)
+    taken = (Baseline(name="few", values=(0.0,)),)
+    ctx = Context(
+        now_s=history[-1].at_s, since_s=100.0, key="k", baselines=taken, elapsed_attended_s=10.0
+    )
+    assert isinstance(JudgeGate().verify(operation(spec), history, ctx), Done)
