@@ -22,7 +22,8 @@ def test_a_wait_takes_a_tenth_longer_than_it_had_to_at_most(
 
 
 @pytest.mark.parametrize(
-    ("waited_s", "next_look_s"), [(0.0, 0.005), (0.2, 0.005), (2.0, 0.05), (40.0, 1.0), (3600.0, 1.0)]
+    ("waited_s", "next_look_s"),
+    [(0.0, 0.005), (0.2, 0.005), (2.0, 0.05), (40.0, 1.0), (3600.0, 1.0)],
 )
 def test_while_a_node_is_out_it_takes_a_fortieth_longer(
     waited_s: float, next_look_s: float
