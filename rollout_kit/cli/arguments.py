@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from rollout_kit.cli.simulated_arguments import Drill, Simulate, simulated
+
 
 class Output(StrEnum):
     HUMAN = "human"
@@ -170,6 +172,8 @@ Arguments: TypeAlias = (
     | Sandbox
     | Schema
     | Demo
+    | Simulate
+    | Drill
 )
 
 
@@ -215,6 +219,8 @@ def read(given: Namespace) -> Arguments:
             )
         case "schema":
             return Schema()
+        case "simulate" | "drill":
+            return simulated(given, _plan(given), Output(given.output))
         case "demo":
             return Demo(generation=given.generation, breaks=given.breaks)
         case _:

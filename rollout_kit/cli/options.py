@@ -114,6 +114,30 @@ def generation(parser: Parser) -> None:
     )
 
 
+def simulated(parser: Parser) -> None:
+    """What `simulate` and `drill` share."""
+    parser.add_argument(
+        "--generation",
+        choices=GENERATIONS,
+        help="of the emulated server (default: by the versions of the plan)",
+    )
+    flag(parser, "--live", "emulate the live fleet: it is looked at first, with reads alone")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=count,
+        default=None,
+        help="processes side by side (default: as many as there are processors)",
+    )
+
+
+def count(text: str) -> int:
+    """A number from 1 on, of an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number from 1 on')
+    return int(text)
+
+
 def output(parser: Parser) -> None:
     parser.add_argument(
         "--output", choices=OUTPUTS, default="human", help="form of stdout (%(default)s)"

@@ -23,6 +23,7 @@ def build_parser() -> Parser:
         title="commands", metavar="COMMAND", dest="command", required=True
     )
     _add_plan_commands(commands)
+    _add_simulated_commands(commands)
     _add_rollout_commands(commands)
     _add_record_commands(commands)
     _add_other_commands(commands)
@@ -59,6 +60,39 @@ def _add_plan_commands(commands: Commands) -> None:
     options.lock_wait(apply)
     options.flag(apply, "--wait", "wait in place for approvals")
     options.output(apply)
+
+
+def _add_simulated_commands(commands: Commands) -> None:
+    simulate = options.command(
+        commands, "simulate", "carry a plan out many times on an emulated fleet where things fail"
+    )
+    options.plan(simulate)
+    simulate.add_argument(
+        "--runs", metavar="N", type=options.count, default=1000, help="how many (%(default)s)"
+    )
+    simulate.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="the number that the first run is drawn from; the others follow (%(default)s)",
+    )
+    simulate.add_argument(
+        "--faults",
+        metavar="NAMES",
+        default="all",
+        help="what may go wrong: all, none, or names with commas; `release` is a release that is bad",
+    )
+    options.simulated(simulate)
+    options.output(simulate)
+
+    drill = options.command(
+        commands, "drill", "rehearse the rollback from every step of a plan on an emulated fleet"
+    )
+    options.plan(drill)
+    drill.add_argument("--step", metavar="ID", help="from this step only")
+    options.simulated(drill)
+    options.output(drill)
 
 
 def _add_rollout_commands(commands: Commands) -> None:

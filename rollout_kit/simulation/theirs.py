@@ -21,6 +21,9 @@ from rollout_kit.document.plan import (
     WorkerCanaryStep,
 )
 from rollout_kit.emulator.model.settings import Generation
+from rollout_kit.model.capability import Capability
+from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.observation import Facts, capability_fact, cohort_fact, node_fact
 from rollout_kit.simulation.fleet_spec import CohortStanding, FleetSpec
 
 BEFORE = "before this rollout"
@@ -51,8 +54,10 @@ class Theirs:
     requests: int = 400_000
 
 
-def theirs(document: PlanDocument, generation: Generation | None = None) -> Theirs:
-    """The plan as it is, over an emulated fleet of its topology.
+def theirs(
+    document: PlanDocument, generation: Generation | None = None, seen: Facts | None = None
+) -> Theirs:
+    """The plan as it is, over an emulated fleet of its topology; or of the live one, as it was `seen`.
 
     Raises:
         CannotStandIn: it names what the emulator has nothing for.
@@ -64,8 +69,9 @@ def theirs(document: PlanDocument, generation: Generation | None = None) -> Thei
         raise CannotStandIn(
             f"the plan changes workers of {names} beside {home}; workers of one namespace can be simulated"
         )
-    kind = generation or _generation(document)
-    fleet = _fleet(document, kind)
+    fleet = _fleet(document, generation or _generation(document))
+    if seen is not None:
+        fleet = as_seen(fleet, seen)
     here = replace(
         document,
         target=replace(
@@ -91,6 +97,49 @@ def theirs(document: PlanDocument, generation: Generation | None = None) -> Thei
         stands_in=tuple(_stands_in(document, fleet)),
         patience_s=HOURS_S + 3 * sum(_patience_s(step) for step in document.steps),
     )
+
+
+def as_seen(fleet: FleetSpec, seen: Facts) -> FleetSpec:
+    """The fleet with what a look at the live one showed in place of what the plan makes one expect."""
+    versions = [seen.get(node_fact(node, "version")) for node in fleet.nodes]
+    version = next((found for found in versions if isinstance(found, str)), fleet.old_version)
+    image = next(
+        (found for n in fleet.nodes if isinstance(found := seen.get(node_fact(n, "image")), str)),
+        fleet.old_image,
+    )
+    selects = seen.get(capability_fact(Capability.PROMOTE))
+    generation = fleet.generation
+    if isinstance(selects, bool):
+        generation = Generation.V2 if selects else Generation.V0_2
+    cohorts = tuple(_seen_cohorts(seen)) or fleet.cohorts
+    markers = [seen.get(node_fact(node, "marker")) for node in fleet.nodes]
+    marker = next((found for found in markers if isinstance(found, str)), None)
+    return replace(
+        fleet,
+        generation=generation,
+        old_version=version,
+        old_image=image,
+        new_image=fleet.new_image if fleet.new_image != fleet.old_image else image,
+        marker=marker if generation is Generation.V0_2 else None,
+        cohorts=cohorts,
+        queues=tuple(dict.fromkeys(found.task_queue for found in cohorts)),
+        worker_images=tuple({*fleet.worker_images, *(found.image for found in cohorts)}),
+    )
+
+
+def _seen_cohorts(seen: Facts) -> Iterator[CohortStanding]:
+    for fact, replicas in sorted(seen.items()):
+        if fact.startswith("cohort/") and fact.endswith("/replicas") and replicas:
+            ref = CohortRef.from_path(fact.removeprefix("cohort/").removesuffix("/replicas"))
+            image = seen.get(cohort_fact(ref, "image"))
+            if isinstance(replicas, int) and isinstance(image, str):
+                yield CohortStanding(
+                    task_queue=ref.task_queue,
+                    build_id=ref.build_id,
+                    image=image,
+                    replicas=replicas,
+                    selected=seen.get(cohort_fact(ref, "selected")) is True,
+                )
 
 
 def _generation(document: PlanDocument) -> Generation:

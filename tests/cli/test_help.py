@@ -27,6 +27,8 @@ COMMANDS = [
     "sandbox",
     "schema",
     "demo",
+    "simulate",
+    "drill",
 ]
 HEAVY = ["httpx", "jsonschema", "rich", "tenacity", "yaml", "dataclasses", "json", "asyncio"]
 
@@ -82,8 +84,8 @@ def test_help_loads_nothing_that_costs() -> None:
     [
         (
             ["aply"],
-            'error: rollout-kit: "aply" is none of validate, preview, apply, resume, rollback, '
-            "hold, abort, approve, status, journal, unlock, sandbox, schema, demo\n"
+            'error: rollout-kit: "aply" is none of validate, preview, apply, simulate, drill, resume, '
+            "rollback, hold, abort, approve, status, journal, unlock, sandbox, schema, demo\n"
             'hint: did you mean "apply"?\n',
         ),
         (
