@@ -61,6 +61,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Plants every fault of tests/mutants in a scratch copy: half an hour. `crash` plants ten."""
+    session.install("-q", "-e", ".[remote]", *_group("test"))
+    session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def clients(session: nox.Session) -> None:
     """The official packages against the emulator over real sockets, while a rollout goes on."""
     session.install("-q", "-e", ".", *_group("test"))

@@ -11,12 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tests.mutants.records import Mutant, mutants
-from tests.mutants.scratch import Scratch
+from tests.mutants.scratch import TIME, Scratch
 
+NARROW = "not clients"
 FAST = "not clients and not crash and not processes"
 WIDER = tuple(
     f"tests/{name}"
@@ -53,11 +54,12 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [m for m in mutants() if _is_chosen(m, asked)]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         scratch = Scratch(Path(folder))
-        if asked.swarm is None and not asked.trust:
-            narrow = sorted({test for mutant in chosen for test in mutant.tests})
-            scratch.spoilt = scratch.failures(narrow, marked=FAST)
-            print(f"left out, for they fail without any fault: {', '.join(scratch.spoilt) or '-'}")
         findings = [_told(_tried(scratch, mutant, asked)) for mutant in chosen]
+        if asked.swarm is None:
+            catchers = sorted({f.by for f in findings if f.by and f.by != TIME})
+            spoilt = scratch.failures(catchers) if catchers else ()
+            findings = [replace(f, by="", level="") if f.by in spoilt else f for f in findings]
+            print(f"fail without any fault, and prove nothing: {', '.join(spoilt) or 'none'}")
     if asked.json:
         asked.json.write_text(json.dumps([asdict(f) for f in findings], indent=1))
     return _summed(findings, asked)
@@ -81,7 +83,7 @@ def _caught(scratch: Scratch, mutant: Mutant, asked: argparse.Namespace) -> tupl
     if asked.swarm is not None:
         return scratch.swarm(range(asked.swarm), limit_s=NARROW_S), "swarm"
     for selection in mutant.tests:
-        by = scratch.first_failure([selection], marked=FAST, limit_s=NARROW_S)
+        by = scratch.first_failure([selection], marked=NARROW, limit_s=NARROW_S)
         if by:
             return by, "narrow"
     if asked.narrow:
@@ -122,7 +124,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--area", action="append", default=[], metavar="AREA")
     parser.add_argument("--narrow", action="store_true", help="no wider suite for the survivors")
-    parser.add_argument("--trust", action="store_true", help="all tests pass without a fault")
     parser.add_argument("--swarm", type=int, metavar="N", help="seeds of the simulation, no tests")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--at-least", type=float, default=95.0, metavar="PERCENT")

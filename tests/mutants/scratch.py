@@ -15,16 +15,18 @@ from pathlib import Path
 from tests.engines.recordings import FOLDER
 from tests.mutants.records import PROJECT, Mutant
 
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+OPTIONS = ("-q", "--tb=no", "-p", "no:cacheprovider")
+NOTHING_MARKED = 5
+TIME = "time"
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
 
 
 class Scratch:
-    """The copy. `spoilt` are tests that fail in it without any fault: they prove nothing."""
+    """The copy, with no fault in it or with one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "project"
-        self.spoilt: tuple[str, ...] = ()
         shutil.copytree(PROJECT, self.folder, ignore=LEFT_OUT, symlinks=True)
 
     @contextmanager
@@ -39,14 +41,23 @@ class Scratch:
 
     def first_failure(self, selections: Sequence[str], *, marked: str, limit_s: float) -> str:
         """The first test that fails, or "time" where it takes too long; "" when all pass."""
-        known = [part for test in self.spoilt for part in ("--deselect", test)]
-        options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--timeout=120", "-m", marked]
-        return self._run(["pytest", *options, *known, *selections], limit_s=limit_s)
+        asked = ["pytest", "-x", "--timeout=120", *OPTIONS, "-m", marked, *selections]
+        status, output = self._output(asked, limit_s)
+        if status is None:
+            return TIME
+        if status in (0, NOTHING_MARKED):
+            return ""
+        found = FAILED.search(output)
+        if found is None:
+            raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
+        return found[1]
 
-    def failures(self, selections: Sequence[str], *, marked: str) -> tuple[str, ...]:
-        """Every test that fails as it is."""
-        options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-m", marked]
-        return tuple(FAILED.findall(self._output(["pytest", *options, *selections], 3600.0)[1]))
+    def failures(self, selections: Sequence[str]) -> tuple[str, ...]:
+        """Every one of them that fails as it is."""
+        status, output = self._output(["pytest", *OPTIONS, *selections], 3600.0)
+        if status not in (0, 1):
+            raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
+        return tuple(FAILED.findall(output))
 
     def swarm(self, seeds: range, *, limit_s: float) -> str:
         """The first rule that a simulated rollout breaks, with its seed; "" when none does."""
@@ -54,19 +65,8 @@ class Scratch:
         status, output = self._output(asked, limit_s)
         if status == 0:
             return ""
-        lines = output.strip().splitlines() or ["time"]
+        lines = output.strip().splitlines() or [TIME]
         return next((line for line in lines if line.startswith("seed ")), lines[-1])
-
-    def _run(self, arguments: list[str], *, limit_s: float) -> str:
-        status, output = self._output(arguments, limit_s)
-        if status in (0, 5):  # 5: nothing of it carries the mark
-            return ""
-        found = FAILED.search(output)
-        if status is None:
-            return "time"
-        if found is None:
-            raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
-        return found[1]
 
     def _output(self, arguments: list[str], limit_s: float) -> tuple[int | None, str]:
         environment = {
