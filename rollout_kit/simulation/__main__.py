@@ -9,24 +9,28 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rollout_kit.simulation.faults import Fault
 from rollout_kit.simulation.report import Report
 from rollout_kit.simulation.run import run
-from rollout_kit.simulation.scenario import Limits, draw
+from rollout_kit.simulation.scenario import Limits, Scenario, draw
+from rollout_kit.simulation.shrink import breaks, decode, shrink
+from rollout_kit.simulation.shrink import replay_line as shrunk_line
 from rollout_kit.simulation.soak import Tally, replay_line, reports
 
 
 def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
+    if asked.replay:
+        return _traced([decode(asked.replay)])
     limits = Limits(nodes=asked.nodes, queues=asked.queues, cohorts=asked.cohorts)
     if asked.only_fault:
         only = tuple(Fault(name) for name in asked.only_fault)
         limits = replace(limits, faults=only, chance=1.0)
     if asked.trace:
-        return _traced(asked.seeds, limits)
+        return _traced(draw(seed, limits) for seed in asked.seeds)
     tally = Tally()
     begun_s = time.perf_counter()
     for report in reports(asked.seeds, limits, jobs=asked.jobs):
@@ -34,17 +38,20 @@ def main(arguments: Sequence[str]) -> int:
         for violation in report.violations:
             print(f"seed {report.scenario.seed}: {violation.checker}: {violation.sentence}")
             print(f"  at {violation.at_s:.1f}s, {report.ending}; {replay_line(report, limits)}")
+        if asked.shrink and report.violations:
+            small = shrink(report.scenario, breaks(report.violations[0].checker))
+            print(f"  smaller: {shrunk_line(small)}")
     _summed(tally, time.perf_counter() - begun_s, asked.jobs)
     return 1 if tally.broken else 0
 
 
-def _traced(seeds: range, limits: Limits) -> int:
+def _traced(scenarios: Iterable[Scenario]) -> int:
     broken = False
-    for seed in seeds:
-        report = run(draw(seed, limits), trace=True)
+    for scenario in scenarios:
+        report = run(scenario, trace=True)
         print(report.scenario)
         print("\n".join(report.trace))
-        print(f"seed {seed}: {report.ending}: {report.sentence or report.refusal}")
+        print(f"seed {scenario.seed}: {report.ending}: {report.sentence or report.refusal}")
         for violation in report.violations:
             print(f"  {violation.checker} at {violation.at_s:.1f}s: {violation.sentence}")
         broken = broken or bool(report.violations)
@@ -94,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("nodes", "queues", "cohorts"):
         most = getattr(Limits(), name)
         parser.add_argument(f"--{name}", type=int, default=most, metavar="N", help="at most")
+    parser.add_argument(
+        "--shrink", action="store_true", help="look for smaller ones that break too"
+    )
+    parser.add_argument("--replay", metavar="JSON", help="this one scenario, as --shrink prints it")
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
     return parser
 
