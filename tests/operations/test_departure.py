@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rollout_kit.model.execution_plan import ServedPin
@@ -156,6 +158,15 @@ def test_a_workflow_that_continues_as_new_for_ever_is_named() -> None:
 
 
 # --- leases
+
+
+def test_leases_that_were_not_read_are_not_none() -> None:
+    """Rule 14: nobody has counted them, so nobody is stopped for want of them."""
+    seen = seen_by(two_builds())
+    numbers = replace(seen.situation.cohort(OLD), leases=None)
+    cohorts = {**seen.situation.cohorts, OLD.path: numbers}
+    unread = replace(seen, situation=replace(seen.situation, cohorts=cohorts))
+    assert leases_held(unread, RULES, OLD) == "the leases of critical@old could not be read"
 
 
 def test_a_held_lease_is_counted_and_an_empty_list_is_none() -> None:
