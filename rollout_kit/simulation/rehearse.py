@@ -28,6 +28,10 @@ from rollout_kit.simulation.scenario import (
 from rollout_kit.simulation.theirs import Theirs
 
 
+LOAD_EVERY_S = 30.0
+"""A run is started so often: plans of hours are carried out in seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What may go wrong: these faults, and the release itself (`flaws`)."""
@@ -131,7 +135,10 @@ def plain_scenario(theirs: Theirs) -> Scenario:
     """Nothing goes wrong."""
     fleet = theirs.fleet
     topology = Topology(
-        generation=fleet.generation, nodes=len(fleet.nodes), queues=len(fleet.queues)
+        generation=fleet.generation,
+        nodes=len(fleet.nodes),
+        queues=len(fleet.queues),
+        load_every_s=LOAD_EVERY_S,
     )
     return Scenario(seed=0, topology=topology, plan=PlanShape(), theirs=theirs)
 
