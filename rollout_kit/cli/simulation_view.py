@@ -14,6 +14,7 @@ from rollout_kit.simulation.report import Report
 
 HOLDS_SHOWN = 5
 BROKEN_SHOWN = 20
+UNRESTORED_SHOWN = 3
 WORDS = {
     "succeeded": "reached the end",
     "rolled-back": "were rolled back",
@@ -127,6 +128,10 @@ def simulation_json(shown: Simulated) -> str:
                 }
                 for seed, violation in sums.broken
             ],
+            "unrestored": [
+                {"seed": seed, "sentence": sentence, "replay": f"{shown.replay} {seed}"}
+                for seed, sentence in sums.unrestored
+            ],
             "stands_in": list(shown.stands_in),
         },
     )
@@ -154,6 +159,9 @@ def _figures(shown: Simulated) -> Iterator[str]:
 
 
 def _broken(shown: Simulated) -> Iterator[str]:
+    for seed, sentence in shown.rehearsal.unrestored[:UNRESTORED_SHOWN]:
+        yield f"not restored: {sentence or 'it did not end'}"
+        yield f"  replay: {shown.replay} {seed}"
     for seed, violation in shown.rehearsal.broken[:BROKEN_SHOWN]:
         yield f"broken: {violation.checker} at {violation.at_s:.1f}s: {violation.sentence}"
         yield f"  replay: {shown.replay} {seed}"

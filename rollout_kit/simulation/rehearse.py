@@ -27,7 +27,8 @@ from rollout_kit.simulation.scenario import (
 )
 from rollout_kit.simulation.theirs import Theirs
 
-
+NOT_RESTORED = ("rollback-incomplete", "unfinished")
+"""Endings that leave something undone."""
 LOAD_EVERY_S = 30.0
 """A run is started so often: plans of hours are carried out in seconds."""
 
@@ -187,6 +188,7 @@ class Rehearsal:
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     closest: dict[str, tuple[Margin, int]] = field(default_factory=dict)
     broken: list[tuple[int, Violation]] = field(default_factory=list)
+    unrestored: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, one: Rehearsed) -> None:
         self.runs += 1
@@ -204,6 +206,8 @@ class Rehearsal:
             known = self.closest.get(margin.checker)
             if known is None or margin.spare < known[0].spare:
                 self.closest[margin.checker] = (margin, one.seed)
+        if one.ending in NOT_RESTORED:
+            self.unrestored.append((one.seed, one.sentence))
         self.broken += [(one.seed, violation) for violation in one.violations]
 
     @property

@@ -16,7 +16,6 @@ from rollout_kit.simulation.faults import Fault
 from rollout_kit.simulation.rehearse import Rehearsal, Wanted, plain, rehearsed, spread
 
 RELEASE = "release"
-NOT_RESTORED = ("rollback-incomplete", "unfinished")
 
 
 def run(arguments: Simulate, console: Console) -> ExitCode:
@@ -55,7 +54,7 @@ def run(arguments: Simulate, console: Console) -> ExitCode:
             console.out.raw(view.simulation_markdown(shown).rstrip("\n"))
         case Output.HUMAN:
             view.print_simulation(shown, console.out)
-    if rehearsal.broken or any(rehearsal.endings[ending] for ending in NOT_RESTORED):
+    if rehearsal.broken or rehearsal.unrestored:
         return ExitCode.FAILURE
     return ExitCode.INTERRUPTED if counted.interrupted else ExitCode.SUCCESS
 
