@@ -73,6 +73,16 @@ def test_runs_that_never_end_are_waited_for() -> None:
     assert verdict.progress == "0 of 3 smoke runs completed (3 started)"
 
 
+def test_the_first_that_ends_does_not_speak_for_the_others() -> None:
+    fleet = brought()
+    fleet.smoke_ends = ""
+    carry_out(fleet, smoke(), for_s=1.0)
+    fleet.close(run_ids(key_of(smoke()), 3)[0])
+    verdict = carry_out(fleet, smoke(), for_s=5.0)
+    assert isinstance(verdict, Waiting)
+    assert verdict.progress == "1 of 3 smoke runs completed (3 started)"
+
+
 def test_a_run_that_got_another_pin_proves_nothing() -> None:
     fleet = WorkerFleet(selector=False, markers={"a": "old"}, smoke_ends="completed")
     verdict = carry_out(fleet.deploy(OLD).deploy(NEW), smoke(node="a"))

@@ -1,0 +1,149 @@
+"""Each shipped plan, killed before and after each append and each write: the end is the same.
+
+Two ways. In one rollout that dies at every one of its points in turn, all points are always met. And
+for itself: a rollout that dies once, at one point, and is then resumed, or rolled back. Of these
+every k-th is tried (`Case.every`: the more points the larger), beginning with one that the plan's name
+decides. `CRASH_EVERY=1` tries all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from functools import cache
+
+import pytest
+
+from rollout_kit.model.events import Outcome, RollbackStarted
+from rollout_kit.model.state import RolloutState
+from rollout_kit.simulation.world import World
+from tests.crash.kills import Killed, Points, once_each, until_death_or_end, until_over
+from tests.crash.plans import CASES, Case
+
+ASKED = RollbackStarted(cause="asked", actor="me")
+EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+BACK = pytest.mark.parametrize(
+    "case", [c for c in CASES if not c.forward_only], ids=lambda case: case.name
+)
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
+
+
+def picture(world: World) -> dict[str, object]:
+    """What a fleet is, as far as a rollout decides it."""
+    fleet = world.fleet
+    rows = {queue: world.cohorts(queue) for queue in world.queues}
+    return {
+        "nodes": {name: (node.spec, node.attached) for name, node in fleet.nodes.items()},
+        "schedulers": (fleet.scheduler, fleet.schedulers()),
+        "cohorts": {
+            ref.path: (found.spec, len(found.workers))
+            for ref, found in fleet.cohorts.items()
+            if found.spec.replicas
+        },
+        "selected": {
+            queue: [b for b, row in found.items() if row.get("new_start_selected")]
+            for queue, found in rows.items()
+        },
+        "draining": {
+            queue: [b for b, row in found.items() if row["drain_intent"] == "draining"]
+            for queue, found in rows.items()
+        },
+    }
+
+
+def runs(case: Case, world: World) -> dict[str, str]:
+    """Every run that there ever was, with how it stands: a smoke run started twice is one too many.
+
+    Under load there are the more of them the longer it takes.
+    """
+    if case.load:
+        return {}
+    answer = world.control("GET", "/api/workflows?page_size=200")
+    assert answer is not None
+    listed = json.loads(answer.payload)["workflows"]
+    return {str(found["workflow_id"]): str(found["status"]) for found in listed}
+
+
+def restored(world: World) -> dict[str, object]:
+    """A picture without what a rollback leaves: drains of builds that have gone for good."""
+    found = picture(world)
+    del found["draining"]
+    return found
+
+
+def outcome(state: RolloutState) -> Outcome:
+    assert state.finished is not None, state.hold
+    return state.finished.outcome
+
+
+@cache
+def reference(case: Case) -> tuple[tuple[str, ...], dict[str, object], dict[str, str]]:
+    """The points of a rollout that nobody kills, and how it ends."""
+    world, points = case.world(), Points()
+    state = until_over(world, case.document(world), points)
+    assert outcome(state) is Outcome.SUCCEEDED
+    return tuple(points.passed), picture(world), runs(case, world)
+
+
+def sample(case: Case) -> range:
+    """Numbers of the points to die at."""
+    every = int(os.environ.get("CRASH_EVERY", case.every))
+    return range(zlib.crc32(case.name.encode()) % every, len(reference(case)[0]), every)
+
+
+@EVERY
+def test_a_rollout_that_dies_at_every_point_ends_as_if_it_never_had(case: Case) -> None:
+    passed, end, work = reference(case)
+    world = case.world()
+    points = Points(fatal=once_each())
+    state = until_over(world, case.document(world), points)
+    assert outcome(state) is Outcome.SUCCEEDED
+    assert points.kills == len(set(points.passed)) >= len(set(passed))
+    assert picture(world) == end
+    assert runs(case, world) == work
+    assert world.lost() == []
+
+
+@BACK
+def test_a_rollback_that_dies_at_every_point_still_restores(case: Case) -> None:
+    world = case.world()
+    before, document = restored(world), case.document(world)
+    until_over(world, document, Points())
+    points = Points(fatal=once_each())
+    state = until_over(world, document, points, ASKED)
+    assert outcome(state) is Outcome.ROLLED_BACK, state.finished
+    assert points.kills == len(set(points.passed)) > 10
+    assert restored(world) == before
+    assert world.lost() == []
+
+
+@EVERY
+def test_killed_once_and_resumed_it_ends_the_same(case: Case) -> None:
+    _, end, work = reference(case)
+    for fatal in sample(case):
+        world = case.world()
+        points = Points(fatal=lambda number, _name, fatal=fatal: number == fatal)  # type: ignore[misc]
+        state = until_over(world, case.document(world), points)
+        where = f"killed {points.passed[fatal]}"
+        assert points.kills == 1, where
+        assert outcome(state) is Outcome.SUCCEEDED, where
+        assert picture(world) == end, where
+        assert runs(case, world) == work, where
+        assert world.lost() == [], where
+
+
+@BACK
+def test_killed_once_and_rolled_back_it_is_as_it_was(case: Case) -> None:
+    for fatal in sample(case):
+        world = case.world()
+        before, document = restored(world), case.document(world)
+        points = Points(fatal=lambda number, _name, fatal=fatal: number == fatal)  # type: ignore[misc]
+        with pytest.raises(Killed) as death:
+            until_death_or_end(world, document, points)
+        if not world.journal.data:
+            continue  # nothing has begun, and there is nothing to roll back
+        state = until_over(world, document, Points(), ASKED)
+        assert outcome(state) is Outcome.ROLLED_BACK, f"killed {death.value}: {state.finished}"
+        assert restored(world) == before, f"killed {death.value}"
+        assert world.lost() == [], f"killed {death.value}"
