@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rollout_kit.operations.api import Seen
-from rollout_kit.operations.liveness import conflicting, proved, started
+from rollout_kit.operations.liveness import conflicting, proved, started, worked
 from rollout_kit.operations.queues import read_queue, read_runs
 from rollout_kit.operations.reading import merged
 from rollout_kit.ports.errors import Unavailable
@@ -85,6 +87,22 @@ def test_a_lease_within_the_stale_limit_starts_one_worker_that_nothing_else_show
     assert started((before, seen_by(fleet)), OLD) is True
     fleet.pass_time(2)
     assert started((before, seen_by(fleet)), OLD) is None
+
+
+def test_what_it_did_before_the_stale_limit_starts_nobody() -> None:
+    """Seen in one look: the server says how long ago, in seconds."""
+    fleet = uncounted()
+    seen = seen_by(fleet)
+
+    def ago(seconds: float) -> Seen:
+        numbers = replace(
+            seen.situation.cohort(OLD), worked_ago_s=seconds, worked_since_start=False
+        )
+        cohorts = {**seen.situation.cohorts, OLD.path: numbers}
+        return replace(seen, situation=replace(seen.situation, cohorts=cohorts))
+
+    assert worked((ago(STALE_S - 1),), OLD) is True
+    assert worked((ago(STALE_S + 1),), OLD) is False
 
 
 def test_processes_without_a_registration_are_not_started() -> None:
