@@ -44,7 +44,8 @@ def print_drill(shown: Drilling, out: Printer) -> None:
         line = "  ".join([*padded, cells[-1]]).rstrip()
         style = Style.FAINT
         if number:
-            style = Style.NONE if shown.rows[number - 1].restored else Style.BAD
+            row = shown.rows[number - 1]
+            style = (Style.NONE if row.noticed else Style.CHANGE) if row.restored else Style.BAD
         out.line(f"  {line}", style)
         if number:
             for violation in shown.rows[number - 1].violations:
@@ -60,7 +61,7 @@ def drill_markdown(shown: Drilling) -> str:
     rows = []
     for row in shown.rows:
         step, what, ended, took, left = _cells(row)
-        mark = "" if row.restored else "✗ "
+        mark = ("" if row.noticed else "! ") if row.restored else "✗ "
         rows.append(
             f"| {code(step)} | {prose(what)} | {mark}{prose(ended)} | {took} | {prose(left)} |"
         )
@@ -88,9 +89,11 @@ def drill_json(shown: Drilling) -> str:
 
 
 def _headline(shown: Drilling) -> str:
-    good = sum(row.restored for row in shown.rows)
+    good = sum(row.restored and row.noticed for row in shown.rows)
+    missed = sum(not row.noticed for row in shown.rows)
     left = f" of {shown.asked}" if len(shown.rows) < shown.asked else ""
-    return f"{shown.plan}: {len(shown.rows)}{left} rehearsed, {good} as they should"
+    unseen = f", {missed} that nothing noticed" if missed else ""
+    return f"{shown.plan}: {len(shown.rows)}{left} rehearsed, {good} ended as they should{unseen}"
 
 
 def _cells(row: Drilled) -> tuple[str, str, str, str, str]:

@@ -94,7 +94,7 @@ def theirs(
     return Theirs(
         document=here,
         fleet=fleet,
-        stands_in=tuple(_stands_in(document, fleet)),
+        stands_in=tuple(_stands_in(document, fleet, as_seen=seen is not None)),
         patience_s=HOURS_S + 3 * sum(_patience_s(step) for step in document.steps),
     )
 
@@ -232,9 +232,10 @@ def _patience_s(step: Step) -> float:
             return 0.0
 
 
-def _stands_in(document: PlanDocument, fleet: FleetSpec) -> Iterator[str]:
+def _stands_in(document: PlanDocument, fleet: FleetSpec, *, as_seen: bool) -> Iterator[str]:
+    how = "as the live one was seen" if as_seen else "after the plan"
     yield (
-        f"The fleet is emulated (server {fleet.generation.value}): {len(fleet.nodes)} nodes,"
+        f"The fleet is emulated {how} (server {fleet.generation.value}): {len(fleet.nodes)} nodes,"
         f" a scheduler, workers on {len(fleet.queues)} queues with short runs. Its driver does at"
         " once what it is asked."
     )

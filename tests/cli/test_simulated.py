@@ -107,6 +107,7 @@ def test_a_plan_that_offers_no_rollback_says_so_and_why(folder: Path) -> None:
     (folder / "plan.yaml").write_text(text)
     done = ran(folder, "drill", "plan.yaml", "--step", "api")
     assert "no rollback is offered from here" in done.out
+    assert done.out.startswith("small: 2 rehearsed, ")
     assert "The plan offers no rollback: the old one is broken" in done.out
 
 
