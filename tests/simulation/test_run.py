@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -95,3 +99,23 @@ def test_blows_fall_at_their_second_also_while_everybody_sleeps() -> None:
     assert report.ending == "refused"
     struck = [float(line.split()[0]) for line in report.trace if "FaultStruck" in line]
     assert struck == [pytest.approx(10.0, abs=0.5), pytest.approx(20.0, abs=0.5)]
+
+
+@pytest.mark.processes
+def test_another_process_with_other_hashes_writes_the_same_journal() -> None:
+    program = (
+        "import hashlib; from rollout_kit.simulation.run import run;"
+        "from rollout_kit.simulation.scenario import draw;"
+        "print(hashlib.sha256(run(draw(18)).journal).hexdigest())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert said == {hashlib.sha256(run(draw(18)).journal).hexdigest() + "\n"}
