@@ -59,7 +59,10 @@ def capabilities(observation: Observation) -> frozenset[Capability]:
 
 
 def _capabilities(facts: dict[str, FactValue]) -> dict[str, FactValue]:
-    """Derive each capability from what a read shows, never from a version (rule 18)."""
+    """Derive each capability from what a read shows, never from a version (rule 18).
+
+    A server whose nodes gave no answer may have a topology: that is no answer, and never drift.
+    """
     shown = [v for k, v in facts.items() if k.startswith("node/") and k.endswith("/topology")]
     seen = [value for value in shown if not isinstance(value, Absent)]
     selected = [v for k, v in facts.items() if k.startswith("cohort/") and k.endswith("/selected")]
@@ -68,7 +71,7 @@ def _capabilities(facts: dict[str, FactValue]) -> dict[str, FactValue]:
     if not seen and not selector:
         return {capability_fact(item.value): Absent.NO_ANSWER for item in Capability}
     return {
-        capability_fact(Capability.TOPOLOGY.value): topology,
+        capability_fact(Capability.TOPOLOGY.value): topology if seen else Absent.NO_ANSWER,
         capability_fact(Capability.PROMOTE.value): selector,
         capability_fact(Capability.DRAIN_REFUSES_POLLS.value): selector,
         capability_fact(Capability.PINNED_START.value): selector,
