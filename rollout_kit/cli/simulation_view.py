@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from rollout_kit.model.duration import span
 from rollout_kit.reporters.json_document import document
 from rollout_kit.reporters.markdown import code, prose
-from rollout_kit.reporters.text import Printer, Style
+from rollout_kit.reporters.text import Printer, Style, one_line
 from rollout_kit.simulation.rehearse import Rehearsal, rank
 from rollout_kit.simulation.report import Report
 
 HOLDS_SHOWN = 5
 BROKEN_SHOWN = 20
 UNRESTORED_SHOWN = 3
+SENTENCE = 300
+"""Characters of one: `--output json` has all of it."""
 WORDS = {
     "succeeded": "reached the end",
     "rolled-back": "were rolled back",
@@ -51,7 +53,7 @@ def print_simulation(shown: Simulated, out: Printer) -> None:
     if sums.holds:
         out.line(f"{sums.held} of them held for a person on their way:", Style.STRONG)
     for (operation, kind), runs in sums.holds.most_common(HOLDS_SHOWN):
-        out.line(f"  {runs:>6} {operation} ({kind}): {sums.reasons[operation, kind]}")
+        out.line(f"  {runs:>6} {operation} ({kind}): {_why(sums, operation, kind)}")
     out.line("How near each rule came to being broken:", Style.STRONG)
     for margin, seed in sorted(sums.closest.values(), key=lambda found: found[0].checker):
         out.line(f"  {margin.checker}: {margin.sentence} (seed {seed})")
@@ -69,7 +71,7 @@ def simulation_markdown(shown: Simulated) -> str:
     parts.append("\n".join(f"- {prose(line)}" for line in _figures(shown)))
     if sums.holds:
         rows = [
-            f"| {code(operation)} | {kind} | {runs} | {prose(sums.reasons[operation, kind])} |"
+            f"| {code(operation)} | {kind} | {runs} | {prose(_why(sums, operation, kind))} |"
             for (operation, kind), runs in sums.holds.most_common(HOLDS_SHOWN)
         ]
         parts.append("\n".join(["| held at | kind | runs | why |", "|---|---|---:|---|", *rows]))
@@ -137,6 +139,10 @@ def simulation_json(shown: Simulated) -> str:
     )
 
 
+def _why(sums: Rehearsal, operation: str, kind: str) -> str:
+    return one_line(sums.reasons[operation, kind], SENTENCE)
+
+
 def _headline(shown: Simulated) -> str:
     sums = shown.rehearsal
     broken = len({seed for seed, _ in sums.broken})
@@ -160,7 +166,7 @@ def _figures(shown: Simulated) -> Iterator[str]:
 
 def _broken(shown: Simulated) -> Iterator[str]:
     for seed, sentence in shown.rehearsal.unrestored[:UNRESTORED_SHOWN]:
-        yield f"not restored: {sentence or 'it did not end'}"
+        yield f"not restored: {one_line(sentence, SENTENCE) or 'it did not end'}"
         yield f"  replay: {shown.replay} {seed}"
     for seed, violation in shown.rehearsal.broken[:BROKEN_SHOWN]:
         yield f"broken: {violation.checker} at {violation.at_s:.1f}s: {violation.sentence}"
