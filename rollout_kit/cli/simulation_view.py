@@ -158,6 +158,8 @@ def _figures(shown: Simulated) -> Iterator[str]:
     half, most = rank(sums.durations_s, 50), rank(sums.durations_s, 95)
     plain = span(shown.plain.virtual_s)
     yield f"took {span(half)} (p50) to {span(most)} (p95); {plain} with nothing wrong"
+    if shown.plain.ending != "succeeded":
+        yield f"even with nothing wrong it ended as {shown.plain.ending}: {shown.plain.sentence}"
     if sums.worst_step is not None:
         worst = sums.worst_step
         yield f"the worst step is {worst.step}: {span(worst.seconds)} (p95)"
