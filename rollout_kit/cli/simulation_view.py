@@ -19,12 +19,12 @@ SENTENCE = 300
 """Characters of one: `--output json` has all of it."""
 WORDS = {
     "succeeded": "reached the end",
-    "rolled-back": "were rolled back",
-    "rolled-back-with-residue": "were rolled back with residue",
-    "rollback-incomplete": "were rolled back incompletely",
+    "rolled-back": "rolled back",
+    "rolled-back-with-residue": "rolled back with residue",
+    "rollback-incomplete": "rolled back incompletely",
     "failed": "failed where no rollback is offered",
-    "aborted": "were aborted",
-    "refused": "were refused before the first write",
+    "aborted": "aborted",
+    "refused": "refused before the first write",
     "unfinished": "did not end",
 }
 
