@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from rollout_kit.document.plan import (
     Step,
     WorkerCanaryStep,
 )
-from rollout_kit.simulation.rehearse import leave_signals, plain_scenario
+from rollout_kit.simulation.rehearse import plain_scenario, side_by_side
 from rollout_kit.simulation.report import REFUSED
 from rollout_kit.simulation.run import run
 from rollout_kit.simulation.scenario import Answer, Flaw, Scenario
@@ -71,14 +70,7 @@ def cases(theirs: Theirs, only: str | None = None) -> Iterator[Case]:
 
 def drilled(all_cases: Iterable[Case], jobs: int) -> Iterator[Drilled]:
     """Each case, in order."""
-    if jobs == 1:
-        yield from map(_one, all_cases)
-        return
-    pool = ProcessPoolExecutor(max_workers=jobs, initializer=leave_signals)
-    try:
-        yield from pool.map(_one, all_cases)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from side_by_side(_one, all_cases, jobs)
 
 
 def _failures(step: Step) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
+from multiprocessing import active_children
 from random import Random
+from typing import TypeVar
 
 from rollout_kit.document.plan import RunStep
 from rollout_kit.simulation.checking import Margin, Violation
@@ -27,6 +29,8 @@ from rollout_kit.simulation.scenario import (
 )
 from rollout_kit.simulation.theirs import Theirs
 
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 NOT_RESTORED = ("rollback-incomplete", "unfinished")
 """Endings that leave something undone."""
 LOAD_EVERY_S = 30.0
@@ -116,13 +120,23 @@ def rehearsed(
     theirs: Theirs, seeds: Iterable[int], far: dict[Moment, float], wanted: Wanted, jobs: int
 ) -> Iterator[Rehearsed]:
     """Each seed's run, in order."""
-    one = partial(_one, theirs, far, wanted)
+    yield from side_by_side(partial(_one, theirs, far, wanted), seeds, jobs)
+
+
+def side_by_side(
+    one: Callable[[Given], Found], items: Iterable[Given], jobs: int
+) -> Iterator[Found]:
+    """`one` of each item, in order, in so many processes; who has had enough need not wait for them."""
     if jobs == 1:
-        yield from map(one, seeds)
+        yield from map(one, items)
         return
     pool = ProcessPoolExecutor(max_workers=jobs, initializer=leave_signals)
     try:
-        yield from pool.map(one, seeds)
+        yield from pool.map(one, items)
+    except BaseException:
+        for helper in active_children():
+            helper.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -130,6 +144,7 @@ def rehearsed(
 def leave_signals() -> None:
     """An interrupt is for the process that shows the result; its helpers end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def plain_scenario(theirs: Theirs) -> Scenario:
