@@ -11,7 +11,7 @@ from rollout_kit.execution.advance import key_in_use
 from rollout_kit.execution.observe import observe_fleet
 from rollout_kit.execution.verdicts import COMMAND
 from rollout_kit.model.equivalence import equivalent
-from rollout_kit.model.observation import Difference, Facts, FactValue, differences
+from rollout_kit.model.observation import Absent, Difference, Facts, FactValue, differences
 from rollout_kit.model.operation import ChangeKind
 from rollout_kit.model.state import OperationState, Standing
 from rollout_kit.operations.asking import Missing, ask
@@ -32,17 +32,22 @@ def settle(run: Executor) -> None:
     """Look once more at the whole fleet: a late request may have arrived after its undo.
 
     Where nobody heard of an effect, it is looked for as long as its request may still be on its way.
+    What gives no answer is asked again for as long as silence is no difference (`no_answer_for`).
     """
     assert run.state.baseline is not None
+    assert run.state.started is not None
     ignored = (*rollback.kept_facts(run.state), *rollback.left_facts(run.state))
     before = {**run.state.baseline.observation.facts, **_work(run)}
     lost = bool(run.live.in_doubt) or rollback.sent_again(run.state)
     until_s = run.now_s() + (LATE_AT_MOST_S if lost else SETTLES_WITHIN_S)
+    silent_until_s = run.now_s() + run.state.started.execution_plan.no_answer_for_s
     while not run.shell.clock.interrupted():
         facts = observe_fleet(run.shell.readers, run.now_s()).facts
         found = equivalent(before, facts, ignored=ignored) + differences(before, _work(run))
         found += _back_again(run)
-        if run.now_s() >= until_s or not (found or lost):
+        unseen = any(isinstance(item.found, Absent) for item in found)
+        over = run.now_s() >= (max(until_s, silent_until_s) if unseen else until_s)
+        if over or not (found or lost):
             run.live = replace(run.live, settled=True, settled_facts=facts, unrestored=found)
             return
         run.progress("settling", "looking for requests that arrive late" if lost else "")
