@@ -33,7 +33,7 @@ from tests.acceptance.small_plan import pause, plan, touch
 from tests.acceptance.stub import SlowDoor
 from tests.sandbox.conftest import wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("small-plans")]
+pytestmark = [pytest.mark.processes, pytest.mark.crash, pytest.mark.xdist_group("small-plans")]
 
 HERE = ("--state", STATE)
 CANCEL = (("SIGINT", 7.5), ("SIGTERM", 2.5), ("SIGKILL", 5.0))
@@ -130,7 +130,6 @@ def test_a_resume_that_meets_the_same_slow_node_is_cancelled_in_time_too(
     assert machine.run(*command, environment=here).code == 0
 
 
-@pytest.mark.crash
 @pytest.mark.timeout(300)
 def test_a_cancel_in_a_stop_that_ignores_term_and_in_a_slow_write_names_what_is_open(
     place: tuple[Machine, SandboxInfo], machine: Machine

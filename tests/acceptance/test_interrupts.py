@@ -95,7 +95,9 @@ def test_an_interrupt_before_anything_was_written_leaves_nothing_to_resume(
     machine: Machine,
 ) -> None:
     apply = machine.start(*APPLY)
-    time.sleep(0.15)  # while it still imports, reads or looks
+    maps = Path(f"/proc/{apply.process.pid}/maps")
+    while "_json" not in maps.read_text():  # before its first line Python answers for itself
+        time.sleep(0.005)
     apply.signal("SIGINT")
     ran = apply.end(ENDS_WITHIN_S)
 

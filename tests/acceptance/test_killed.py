@@ -21,7 +21,7 @@ from tests.acceptance.machine import (
 )
 from tests.sandbox.conftest import wire
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.crash, pytest.mark.timeout(600)]
 
 HERE = ("--state", STATE)
 
@@ -112,7 +112,6 @@ def test_killed_at_many_moments_forward_and_back(place: tuple[Machine, SandboxIn
     is_killed_forward_and_back(machine, info, MOMENTS, BACK, gives_starts=selected)
 
 
-@pytest.mark.crash
 def test_killed_at_many_moments_of_a_marker_walk_forward_and_back(tmp_path: Path) -> None:
     options = {"generation": Generation.V0_2, "workers": 1, "rate_hz": 4}
     with sandbox_machine(tmp_path, **options) as (machine, info):

@@ -58,6 +58,7 @@ def test_from_everywhere_somebody_can_go_on_without_being_forced(rules: Rules) -
     assert without == []
 
 
+@pytest.mark.crash
 def test_a_lock_forced_open_costs_no_record_and_no_effect_its_intent() -> None:
     found = search(Rules(forced=1))
 

@@ -18,9 +18,9 @@ from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import CohortSpec
 from rollout_kit.reporters.before_and_now import before_and_now
+from rollout_kit.simulation.fleet import ServerImage
+from rollout_kit.simulation.world import NEW, OLD, QUEUES, TO, World, cohort
 from rollout_kit.transport.messages import Request
-from tests.world.fleet import ServerImage
-from tests.world.world import NEW, OLD, QUEUES, TO, World, cohort
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 

@@ -10,6 +10,8 @@ from rollout_kit.simulation.run import run
 from rollout_kit.simulation.scenario import Limits, draw
 from rollout_kit.simulation.soak import replay_line
 
+pytestmark = pytest.mark.crash
+
 SEEDS = range(10)
 SMALL = {"nodes": 2, "queues": 2, "cohorts": 2}
 
