@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from rollout_kit.execution import drift
@@ -91,9 +92,10 @@ def _gap_s(run: Executor, op: Operation) -> float | None:
 
 
 def key_in_use(run: Executor, op: Operation) -> str:
-    """The key that the standing intent was sent under, else the one that it would be."""
+    """The key that the standing intent was sent under; in a new attempt the one that it will be."""
     found = run.state.operations.get(op.id)
-    return found.key if found and found.key else key_of(run, op)
+    sent = found.key if found and found.standing is not Standing.AWAITED else ""
+    return sent or key_of(run, op)
 
 
 def key_of(run: Executor, op: Operation) -> str:
@@ -152,7 +154,7 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
                     run, op, HoldKind.CAPABILITY, f"the server no longer shows {op.requires.value}"
                 )
                 return
-            verdict: Verification = _settled(run, op) if undo_of(op) else Done()
+            verdict: Verification = _settled(run, op)
             if isinstance(verdict, Done):
                 verdict = kind.ready_to_apply(op, seen, ctx)
             if isinstance(verdict, Done):
@@ -170,13 +172,12 @@ def undo_of(op: Operation) -> str:
 
 
 def _settled(run: Executor, op: Operation) -> Done | Waiting:
-    """What is in flight settles first: a command that still runs would go on after its undo."""
-    found = run.state.operations.get(undo_of(op))
-    if op.kind != COMMAND or found is None or not found.key:
-        return Done()
-    status = ask(lambda: run.shell.readers.infra.work(found.key))
-    if isinstance(status, Missing) or status.state in (JobState.QUEUED, JobState.RUNNING):
-        return Waiting(retry_after_s=RESEND_AFTER_S, progress=f"{found.id} is still at work")
+    """What is in flight settles first: a command would go on after its undo, or beside its next attempt."""
+    sent = [f for f in map(run.state.operations.get, (undo_of(op), op.id)) if f and f.key]
+    for found in sent if op.kind == COMMAND else ():
+        status = ask(partial(run.shell.readers.infra.work, found.key))
+        if isinstance(status, Missing) or status.state in (JobState.QUEUED, JobState.RUNNING):
+            return Waiting(retry_after_s=RESEND_AFTER_S, progress=f"{found.id} is still at work")
     return Done()
 
 

@@ -155,22 +155,20 @@ def _evolve_course(
         case GroupUndone():
             return _begin_again(replace(state, group_undone=True), _members(state, event.group))
         case RollbackStarted():
-            standing = {
-                k: v
-                for k, v in state.operations.items()
-                if not k.startswith("undo/") or v.standing is Standing.COMPLETED
-            }
+            # What an earlier undo could not do is tried again; a finished rollout can be rolled back, too.
+            undos = ((i, v) for i, v in state.operations.items() if i.startswith("undo/"))
+            over = tuple(
+                i for i, v in undos if v.standing not in (Standing.COMPLETED, Standing.INTENDED)
+            )
             return replace(
-                state,
-                operations=standing,  # what an earlier undo could not do is tried again
-                skipped_undos={},
+                _begin_again(replace(state, group_undone=False), (*over, *state.skipped_undos)),
                 left=(),
                 rollback=event,
                 rollback_attended_s=state.attended_s,
                 rollback_at=state.records,
                 hold=None,
                 group_undo=None,
-                finished=None,  # a finished rollout can be rolled back, too
+                finished=None,
             )
         case _:
             assert_never(event)

@@ -153,7 +153,8 @@ def roll_back(
         )
 
     def started(state: RolloutState, actor: str) -> tuple[Event, ...]:
-        if state.rollback is not None:
+        running = state.rollback if state.finished is None else None
+        if running is not None and (running.freeze or not freeze):
             return ()
         return (RollbackStarted(cause=f"asked for by {actor}", actor=actor, freeze=freeze),)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 HEAD = """\
 version: 1
 name: {name}
@@ -25,8 +27,8 @@ def plan(*steps: str, name: str = "small") -> str:
     return HEAD.format(name=name) + "".join(f"  - {step}\n" for step in steps)
 
 
-def touch(step: str, file: str) -> str:
-    """A step that makes a file, and whose undo removes it."""
+def touch(step: str, file: str | Path) -> str:
+    """A step that makes a file, and whose undo removes it. A relative path starts at the fleet's folder."""
     steps = f"command: [touch, {file}], undo: [rm, {file}], idempotent: true"
     return f"{{id: {step}, uses: run, with: {{{steps}}}}}"
 

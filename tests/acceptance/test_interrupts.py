@@ -13,8 +13,6 @@ from tests.acceptance.small_plan import pause, plan, touch
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("small-plans")]
 
-PLAN = plan(touch("first", "first.txt"), pause("wait", "50s"), touch("last", "last.txt"))
-
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
@@ -31,7 +29,8 @@ def machine(fleet: Machine, tmp_path: Path) -> Iterator[Machine]:
     (tmp_path / "sandbox").symlink_to(fleet.folder.parent / "sandbox")
     work = tmp_path / "work"
     work.mkdir()
-    (work / "plan.yaml").write_text(PLAN)
+    steps = (touch("first", work / "first.txt"), pause("wait", "50s"), touch("last", "last.txt"))
+    (work / "plan.yaml").write_text(plan(*steps))
     machine = Machine(work, fleet.environment)
     yield machine
     machine.leave()

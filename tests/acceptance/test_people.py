@@ -35,7 +35,11 @@ def machine(fleet: Machine, tmp_path: Path) -> Iterator[Machine]:
 
 
 def test_a_rollout_waits_for_a_yes_and_goes_on_with_it(machine: Machine) -> None:
-    steps = (touch("first", "first.txt"), approval("ask"), touch("last", "last.txt"))
+    steps = (
+        touch("first", machine.folder / "first.txt"),
+        approval("ask"),
+        touch("last", machine.folder / "last.txt"),
+    )
     (machine.folder / "plan.yaml").write_text(plan(*steps))
 
     held = machine.run("apply", "plan.yaml", *HERE)
@@ -55,10 +59,10 @@ def test_a_running_rollout_can_be_watched_and_stopped_from_another_terminal(
     machine: Machine,
 ) -> None:
     (machine.folder / "plan.yaml").write_text(
-        plan(touch("first", "first.txt"), pause("wait", "60s"))
+        plan(touch("first", machine.folder / "first.txt"), pause("wait", "60s"))
     )
     (machine.folder / "other.yaml").write_text(
-        plan(touch("other", "other.txt"), pause("wait", "60s"), name="other")
+        plan(touch("other", machine.folder / "other.txt"), pause("wait", "60s"), name="other")
     )
     apply = machine.start("apply", "plan.yaml", *HERE)
     machine.await_event("OperationAwaited", "wait/bake")
@@ -108,13 +112,17 @@ def test_a_running_rollout_can_be_watched_and_stopped_from_another_terminal(
     assert over.code == 5, over.both
     rolled_back = machine.run("rollback", machine.events()[0]["rollout"], *HERE)
     assert rolled_back.code == 10, rolled_back.both
-    assert not list(machine.folder.parent.rglob("first.txt"))
+    assert not (machine.folder / "first.txt").exists()
 
 
 def test_a_running_rollout_holds_when_somebody_asks_and_goes_on_when_resumed(
     machine: Machine,
 ) -> None:
-    steps = (touch("first", "first.txt"), pause("wait", "4s"), touch("last", "last.txt"))
+    steps = (
+        touch("first", machine.folder / "first.txt"),
+        pause("wait", "4s"),
+        touch("last", machine.folder / "last.txt"),
+    )
     (machine.folder / "plan.yaml").write_text(plan(*steps))
     apply = machine.start("apply", "plan.yaml", *HERE)
     machine.await_event("OperationAwaited", "wait/bake")
@@ -127,7 +135,7 @@ def test_a_running_rollout_holds_when_somebody_asks_and_goes_on_when_resumed(
     assert "Held: ada: the pager rang" in held.out
     rollout = machine.events()[0]["rollout"]
     assert held.last_line == f"next: rollout-kit resume {rollout} {' '.join(HERE)}"
-    assert not list(machine.folder.parent.rglob("last.txt"))
+    assert not (machine.folder / "last.txt").exists()
 
     again = machine.run("hold", *HERE)
     assert (again.code, again.out.splitlines()[0]) == (
@@ -141,9 +149,11 @@ def test_a_running_rollout_holds_when_somebody_asks_and_goes_on_when_resumed(
 
 def test_a_killed_rollout_is_aborted_and_another_plan_may_begin_at_once(machine: Machine) -> None:
     (machine.folder / "plan.yaml").write_text(
-        plan(touch("first", "first.txt"), pause("wait", "60s"))
+        plan(touch("first", machine.folder / "first.txt"), pause("wait", "60s"))
     )
-    (machine.folder / "other.yaml").write_text(plan(touch("other", "other.txt"), name="other"))
+    (machine.folder / "other.yaml").write_text(
+        plan(touch("other", machine.folder / "other.txt"), name="other")
+    )
     apply = machine.start("apply", "plan.yaml", *HERE)
     machine.await_event("OperationAwaited", "wait/bake")
     apply.kill()
@@ -155,3 +165,44 @@ def test_a_killed_rollout_is_aborted_and_another_plan_may_begin_at_once(machine:
     other = machine.run("apply", "other.yaml", *HERE)
     assert other.code == 0, other.both
     assert machine.run("unlock", *HERE).out == "sandbox is not locked\n"
+
+
+def test_an_incomplete_rollback_is_taken_up_again_once_its_cause_is_mended(
+    machine: Machine,
+) -> None:
+    steps = (
+        touch("first", machine.folder / "first.txt"),
+        touch("last", machine.folder / "last.txt"),
+    )
+    (machine.folder / "plan.yaml").write_text(plan(*steps))
+    assert machine.run("apply", "plan.yaml", *HERE).code == 0
+    rollout = machine.events()[0]["rollout"]
+    first, last = machine.folder / "first.txt", machine.folder / "last.txt"
+    assert first.exists()
+
+    first.unlink()  # its undo removes it, and cannot
+    incomplete = machine.run("rollback", rollout, *HERE)
+    assert incomplete.code == 11, incomplete.both
+    assert "undo/first/command/1" in incomplete.both
+    assert not last.exists()
+
+    first.touch()
+    again = machine.run("rollback", rollout, *HERE)
+    assert again.code == 10, again.both
+    assert not first.exists()
+
+
+def test_a_command_that_failed_runs_again_when_it_is_resumed(machine: Machine) -> None:
+    there, made = machine.folder / "there.txt", machine.folder / "made.txt"
+    step = f"{{id: copy, uses: run, with: {{command: [cp, {there}, {made}], undo: [rm, {made}]}}}}"
+    (machine.folder / "plan.yaml").write_text(
+        plan(step).replace("on_failure: rollback", "on_failure: hold")
+    )
+    held = machine.run("apply", "plan.yaml", *HERE)
+    assert held.code == 12, held.both
+    assert "there.txt" in held.out
+
+    there.touch()
+    done = machine.run("resume", *HERE)
+    assert done.code == 0, done.both
+    assert made.exists()
