@@ -22,7 +22,6 @@ HERE = {
     "orders-critical": "orders",
     "replicas: 6": "replicas: 2",
     "at_least: 6": "at_least: 2",
-    "increase_at_most: 50%": "increase_at_most: 50",  # of a baseline of 0 nothing can be said
     "count: 50": "count: 2",
     "count: 20": "count: 2",
     "count: 5}": "count: 2}",

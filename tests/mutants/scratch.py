@@ -40,7 +40,10 @@ class Scratch:
             _write(path, source)
 
     def first_failure(self, selections: Sequence[str], *, marked: str, limit_s: float) -> str:
-        """The first test that fails, or "time" where it takes too long; "" when all pass."""
+        """The first test that fails, or "time" where it takes too long; "" when all pass.
+
+        A test that could not even be collected has caught nothing.
+        """
         asked = ["pytest", "-x", "--timeout=120", *OPTIONS, "-m", marked, *selections]
         status, output = self._output(asked, limit_s)
         if status is None:
@@ -50,7 +53,7 @@ class Scratch:
         found = FAILED.search(output)
         if found is None:
             raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
-        return found[1]
+        return found[1] if "::" in found[1] else ""
 
     def failures(self, selections: Sequence[str]) -> tuple[str, ...]:
         """Every one of them that fails as it is."""
