@@ -125,6 +125,20 @@ def test_a_node_that_gives_no_answer_is_waited_for() -> None:
     assert "node/api-2/version" in said.progress
 
 
+def test_what_is_refused_only_because_a_node_is_silent_is_waited_for() -> None:
+    """The image of `from` is known by the node that shows `from`: here by the silent one alone."""
+    world = whole()
+    world.nodes["api-1"].version = "0.2.10"
+    world.nodes["api-1"].spec = replace(world.nodes["api-1"].spec, image="server:0.2.10")
+    world.nodes["api-2"].fails = SILENT
+    run = judged(world)
+    seen = run.look()
+    assert judge_skew(seen.observation, seen.situation, CHANGE).refusals
+    said = run.verify()
+    assert isinstance(said, Waiting)
+    assert "node/api-2/version" in said.progress
+
+
 def test_by_infra_identity_the_image_alone_tells() -> None:
     change = replace(CHANGE, identity=Identity.INFRA, from_image=OLD)
     world = whole()
