@@ -36,6 +36,7 @@ def journal(machine: Machine) -> list[dict[str, object]]:
     return machine.events(str((folder / "journal").relative_to(machine.folder)))
 
 
+@pytest.mark.crash
 def test_the_demo_upgrades_a_fleet_and_loses_nothing(machine: Machine) -> None:
     ran = machine.run("demo", within_s=300)
 

@@ -20,7 +20,7 @@ from rollout_kit.model.events import HoldKind, Outcome, RollbackStarted
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.infra import CohortSpec, LiveProcess
 from rollout_kit.simulation.fleet import ServerImage
-from rollout_kit.simulation.world import FROM, NEW, OLD, TO, World, cohort
+from rollout_kit.simulation.world import FROM, NEW, OLD, TO, UnusablePlan, World, cohort
 from rollout_kit.transport.messages import Request, Response
 from tests.safety import test_interference, test_walks
 from tests.safety.moments import at_record, back, replaced, when
@@ -298,7 +298,7 @@ def test_2_a_node_of_a_third_version_is_refused_in_preview_and_just_before_the_f
 @BOTH
 def test_3_the_only_node_leaves_only_where_the_outage_is_accepted(generation: Generation) -> None:
     world = small(generation, nodes=1)
-    with pytest.raises(AssertionError, match="takes the only node out of service"):
+    with pytest.raises(UnusablePlan, match="takes the only node out of service"):
         read(world, SCHEMA, api())
     assert problems(world, SCHEMA, api(), target='accept: {outage: "agreed"}') == ""
 
@@ -684,8 +684,8 @@ def test_13_two_codes_in_the_new_cohort_stop_the_rollout() -> None:
     executor = world.executor(document)
     start = world.fleet.start_cohort
 
-    def mixed(ref: object, spec: CohortSpec) -> None:
-        start(ref, spec)  # type: ignore[arg-type]
+    def mixed(ref: object, spec: CohortSpec, *by: object) -> None:
+        start(ref, spec, *by)  # type: ignore[arg-type]
         for number, found in enumerate(world.fleet.cohorts[ref].workers):  # type: ignore[index]
             found.fingerprint = f"sha256:{number}" if ref == N else ""
 
