@@ -34,7 +34,11 @@ def settle(run: Executor) -> None:
     Where nobody heard of an effect, it is looked for as long as its request may still be on its way.
     What gives no answer is asked again for as long as silence is no difference (`no_answer_for`).
     """
-    assert run.state.baseline is not None
+    if (
+        run.state.baseline is None
+    ):  # it was never about to write: there is nothing that could be late
+        run.live = replace(run.live, settled=True)
+        return
     assert run.state.started is not None
     ignored = (*rollback.kept_facts(run.state), *rollback.left_facts(run.state))
     before = {**run.state.baseline.observation.facts, **_work(run)}

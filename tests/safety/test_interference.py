@@ -210,6 +210,20 @@ def test_abort_and_hold_wait_for_the_end_of_an_open_group(
 
 
 @BOTH
+def test_a_rollout_that_died_before_its_first_look_is_rolled_back_to_where_it_is(
+    generation: Generation,
+) -> None:
+    world = small(generation)
+    before = {name: node.spec for name, node in world.fleet.nodes.items()}
+    executor = world.executor(read(world, SCHEMA, api()))
+    assert executor.state.baseline is None
+    executor.append(RollbackStarted(cause="asked for", actor="me"))
+    executor.run()
+    assert outcome(executor.state) is Outcome.ROLLED_BACK
+    assert {name: node.spec for name, node in world.fleet.nodes.items()} == before
+
+
+@BOTH
 def test_an_abort_during_a_rollback_ends_it_with_every_node_in_rotation(
     generation: Generation,
 ) -> None:
