@@ -128,12 +128,12 @@ def _both(plan: str, **more: object) -> tuple[Case, ...]:
 
 
 CASES = (
-    *_both("rolling-upgrade", every=41, nodes=3, queues=QUEUES),
-    *_both("api-only", every=11),
-    *_both("workers-only", every=11),
-    *_both("hotfix-forward-only", every=11, old="orders-2026-04-28", new=NEW, forward_only=True),
-    *_both("restart", every=5, nodes=1),
-    Case(plan="restore", generation=Generation.V2, every=11),
-    Case(plan="restore", generation=Generation.V0_2, every=23, load=True),
-    *_both("smoke-then-approve", every=11),
+    *_both("rolling-upgrade", every=83, nodes=3, queues=QUEUES),
+    *_both("api-only", every=23),
+    *_both("workers-only", every=23),
+    *_both("hotfix-forward-only", every=23, old="orders-2026-04-28", new=NEW, forward_only=True),
+    *_both("restart", every=11, nodes=1),
+    Case(plan="restore", generation=Generation.V2, every=23),
+    Case(plan="restore", generation=Generation.V0_2, every=47, load=True),
+    *_both("smoke-then-approve", every=23),
 )
