@@ -176,6 +176,16 @@ def test_promote_gives_new_starts_to_a_build(newer: World) -> None:
     assert table.shows_selection
 
 
+def test_a_promotion_within_the_second_of_another_is_not_yet(newer: World) -> None:
+    """As in a rollback right after a promote: ties go to the younger record, whoever came last."""
+    engine, node = newer.engine(), newer.nodes["api-1"]
+    node.join("w1", "b1")
+    node.join("w2", "b2")
+    engine.promote(cohort("b2"))
+    with pytest.raises(NotYet, match="q@b1 was promoted, and is not selected for new starts"):
+        engine.promote(cohort("b1"))
+
+
 def test_promote_before_the_first_heartbeat_is_not_yet(newer: World) -> None:
     wanted = {"worker_id": "w1", "task_queue": "q", "runtime": "python", "build_id": "b1"}
     newer.nodes["api-1"].worker("register", wanted)

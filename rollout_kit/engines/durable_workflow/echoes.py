@@ -8,6 +8,7 @@ from __future__ import annotations
 from rollout_kit.engines.durable_workflow.fields import Fields
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.engine import StartRequest
+from rollout_kit.ports.errors import NotYet
 from rollout_kit.transport.client import Reply
 from rollout_kit.transport.errors import Malformed
 
@@ -21,6 +22,21 @@ def commanded(cohort: CohortRef, intent: str, reply: Reply) -> None:
         raise Malformed("build_id", repr(wanted or None), repr(echoed or None))
     _same(body, "task_queue", cohort.task_queue)
     _same(body, "drain_intent", intent)
+
+
+def promoted(cohort: CohortRef, reply: Reply) -> None:
+    """A selection goes to the newest promotion, by the second: one in the same second may not win.
+
+    Raises:
+        NotYet: it was taken in, and another build is still selected; sent again later it wins.
+    """
+    commanded(cohort, "active", reply)
+    body = Fields.of(reply.body)
+    if body.has("new_start_selected") and not body.flag("new_start_selected"):
+        raise NotYet(
+            f"{cohort.label} was promoted, and is not selected for new starts",
+            why="Another build was promoted within the same second.",
+        )
 
 
 def started(request: StartRequest, reply: Reply) -> None:

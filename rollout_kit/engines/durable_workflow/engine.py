@@ -128,14 +128,14 @@ class DurableWorkflowEngine:
 
     def drain(self, cohort: CohortRef) -> None:
         """A first drain that races with another may answer 500 (Unavailable): look, send again."""
-        self._command(cohort, "drain", intent="draining", explain=refusals.general)
+        self._command(cohort, "drain", partial(echoes.commanded, cohort, "draining"))
 
     def resume(self, cohort: CohortRef) -> None:
-        self._command(cohort, "resume", intent="active", explain=refusals.general)
+        self._command(cohort, "resume", partial(echoes.commanded, cohort, "active"))
 
     def promote(self, cohort: CohortRef) -> None:
         explain = partial(refusals.promotion, cohort)
-        self._command(cohort, "promote", intent="active", explain=explain)
+        self._command(cohort, "promote", partial(echoes.promoted, cohort), explain)
 
     def start(self, request: StartRequest) -> None:
         """Start a run, or find that this very run was started before: both are success."""
@@ -175,13 +175,19 @@ class DurableWorkflowEngine:
             if found and not found.terminal:
                 raise
 
-    def _command(self, cohort: CohortRef, command: str, *, intent: str, explain: Explain) -> None:
+    def _command(
+        self,
+        cohort: CohortRef,
+        command: str,
+        check: Callable[[Reply], None],
+        explain: Explain = refusals.general,
+    ) -> None:
         sent = self._wire.write(
             f"{queue_path(cohort.task_queue)}/build-ids/{command}",
             {"build_id": cohort.build_id},
             namespace=cohort.namespace,
         )
-        self._client.write(sent, partial(echoes.commanded, cohort, intent), Terms(explain=explain))
+        self._client.write(sent, check, Terms(explain=explain))
 
     def _read(self, request: Request, decode: Callable[[Reply], T], terms: Terms = _READ) -> T:
         return self._client.read(request, decode, terms)
