@@ -181,6 +181,7 @@ def test_a_promotion_within_the_second_of_another_is_not_yet(newer: World) -> No
     engine, node = newer.engine(), newer.nodes["api-1"]
     node.join("w1", "b1")
     node.join("w2", "b2")
+    engine.promote(cohort("b1"))
     engine.promote(cohort("b2"))
     with pytest.raises(NotYet, match="q@b1 was promoted, and is not selected for new starts"):
         engine.promote(cohort("b1"))
