@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.machine import Machine, Ran, plain_environment
 from tests.sandbox.conftest import processes_of
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.processes, pytest.mark.crash, pytest.mark.timeout(400)]
 
 BAKE_AND_HOLD_AT_MOST_S = 30.0
 
@@ -36,7 +36,6 @@ def journal(machine: Machine) -> list[dict[str, object]]:
     return machine.events(str((folder / "journal").relative_to(machine.folder)))
 
 
-@pytest.mark.crash
 def test_the_demo_upgrades_a_fleet_and_loses_nothing(machine: Machine) -> None:
     ran = machine.run("demo", within_s=300)
 

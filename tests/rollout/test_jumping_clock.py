@@ -29,6 +29,8 @@ from tests.safety.moments import at_record
 from tests.safety.people import approve
 from tests.safety.plans import SCHEDULER, SCHEMA, api, held, outcome, read, small
 
+pytestmark = pytest.mark.crash
+
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 HOUR_ON, TEN_MINUTES_BACK = 3600.0, -600.0
 JUMPS = pytest.mark.parametrize("jump_s", [HOUR_ON, TEN_MINUTES_BACK], ids=["on", "back"])
