@@ -17,7 +17,7 @@ from rollout_kit.ports.journal import JournalLost
 
 from .cases import VirtualClock
 
-HERE = Path("/work")
+HERE = Path("/srv")
 
 
 def opened(state: str) -> RolloutStore:
@@ -27,11 +27,11 @@ def opened(state: str) -> RolloutStore:
 @pytest.mark.parametrize(
     ("state", "folder"),
     [
-        (".rollout-kit", "/work/.rollout-kit"),
+        (".rollout-kit", "/srv/.rollout-kit"),
         ("/mnt/state", "/mnt/state"),
         ("file:///mnt/state", "/mnt/state"),
         ("file://localhost/mnt/a%20b", "/mnt/a b"),
-        ("s3:bucket", "/work/s3:bucket"),
+        ("s3:bucket", "/srv/s3:bucket"),
     ],
 )
 def test_a_folder_is_a_path_or_a_file_url(state: str, folder: str) -> None:
