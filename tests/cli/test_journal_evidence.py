@@ -96,9 +96,15 @@ def test_what_a_crash_cut_off_is_not_exported(copy: Path) -> None:
 
 def test_an_export_goes_to_a_file_when_asked(copy: Path) -> None:
     ran = rollout_kit(
-        "journal", "export", "copy.jsonl", "--format", "otel", "--to", "trace.json",
+        "journal",
+        "export",
+        "copy.jsonl",
+        "--format",
+        "otel",
+        "--to",
+        "trace.json",
         folder=copy.parent,
-    )  # fmt: skip
+    )
 
     assert (ran.code, ran.out) == (0, "")
     found = json.loads((copy.parent / "trace.json").read_bytes())

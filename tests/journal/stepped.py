@@ -178,10 +178,13 @@ class RealWriter:
         assert isinstance(self._call.result, HeldLock), self._call.error
         self.held = self._call.result
         self.journal = self._store.journal(
-            "t", "r",
-            clock=self.clock, actor=f"{self._number}", lock=self.held,
+            "t",
+            "r",
+            clock=self.clock,
+            actor=f"{self._number}",
+            lock=self.held,
             attendance=self.held.attendance,
-        )  # fmt: skip
+        )
         self.stage = Stage.HOLDING
         self._wrote = 0
 

@@ -149,11 +149,12 @@ def seen(world: World) -> object:
         (world.fence, world.free),
         world.journal,
         [
-            (writer.stage, writer.fence, writer.age) if writer.stage is Stage.HOLDING
+            (writer.stage, writer.fence, writer.age)
+            if writer.stage is Stage.HOLDING
             else (writer.stage,)
             for writer in world.writers
         ],
-    )  # fmt: skip
+    )
 
 
 def really(world: RealWorld, ttl: int) -> object:
@@ -249,8 +250,21 @@ def test_the_ways_go_through_all_that_the_model_knows() -> None:
         journals |= {tuple(fence for _, fence in world.journal) for _, world in way}
 
     assert taken == {
-        "tick", "force", "look", "poll", "crash", "renew", "renewed", "read", "append", "check",
-        "send", "release", "land", "answer", "arrive",
-    }  # fmt: skip
+        "tick",
+        "force",
+        "look",
+        "poll",
+        "crash",
+        "renew",
+        "renewed",
+        "read",
+        "append",
+        "check",
+        "send",
+        "release",
+        "land",
+        "answer",
+        "arrive",
+    }
     assert any(len(set(fences)) >= 3 for fences in journals), "three holders wrote to one journal"
     assert NEVER not in {fence for fences in journals for fence in fences}
