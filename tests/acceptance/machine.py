@@ -187,6 +187,18 @@ def sandbox_machine(folder: Path, **options: Any) -> Iterator[tuple[Machine, San
         assert processes_of(folder) == []
 
 
+@contextmanager
+def beside(fleet: Machine, folder: Path) -> Iterator[Machine]:
+    """A working folder of its own (`folder/work`) beside the sandbox that several tests share."""
+    (folder / "sandbox").symlink_to(fleet.folder.parent / "sandbox")
+    (folder / "work").mkdir()
+    machine = Machine(folder / "work", fleet.environment)
+    try:
+        yield machine
+    finally:
+        machine.leave()
+
+
 def ours(folder: Path) -> list[str]:
     """Processes of commands that work in this folder: what is not the sandbox's own.
 

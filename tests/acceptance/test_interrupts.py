@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.machine import ENDS_WITHIN_S, STATE, Machine, ours, sandbox_machine
+from tests.acceptance.machine import ENDS_WITHIN_S, STATE, Machine, beside, ours, sandbox_machine
 from tests.acceptance.small_plan import pause, plan, touch
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("small-plans")]
@@ -26,14 +26,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def machine(fleet: Machine, tmp_path: Path) -> Iterator[Machine]:
     """A folder of its own beside the one sandbox."""
-    (tmp_path / "sandbox").symlink_to(fleet.folder.parent / "sandbox")
-    work = tmp_path / "work"
-    work.mkdir()
-    steps = (touch("first", work / "first.txt"), pause("wait", "50s"), touch("last", "last.txt"))
-    (work / "plan.yaml").write_text(plan(*steps))
-    machine = Machine(work, fleet.environment)
-    yield machine
-    machine.leave()
+    with beside(fleet, tmp_path) as machine:
+        first = touch("first", machine.folder / "first.txt")
+        steps = (first, pause("wait", "50s"), touch("last", "last.txt"))
+        (machine.folder / "plan.yaml").write_text(plan(*steps))
+        yield machine
 
 
 APPLY = ("apply", "plan.yaml", "--state", STATE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.machine import STATE, Machine, ours, sandbox_machine
+from tests.acceptance.machine import STATE, Machine, beside, ours, sandbox_machine
 from tests.acceptance.small_plan import approval, pause, plan, touch
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("small-plans")]
@@ -26,12 +26,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def machine(fleet: Machine, tmp_path: Path) -> Iterator[Machine]:
     """A folder of its own beside the one sandbox."""
-    (tmp_path / "sandbox").symlink_to(fleet.folder.parent / "sandbox")
-    work = tmp_path / "work"
-    work.mkdir()
-    machine = Machine(work, fleet.environment)
-    yield machine
-    machine.leave()
+    with beside(fleet, tmp_path) as machine:
+        yield machine
 
 
 def test_a_rollout_waits_for_a_yes_and_goes_on_with_it(machine: Machine) -> None:

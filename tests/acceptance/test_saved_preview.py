@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from rollout_kit.sandbox.layout import SandboxInfo
-from tests.acceptance.machine import STATE, Machine, Ran, sandbox_machine
+from tests.acceptance.machine import STATE, Machine, Ran, beside, sandbox_machine
 from tests.acceptance.small_plan import approval, plan, touch
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("saved-preview")]
@@ -27,13 +27,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, S
 @pytest.fixture
 def machine(fleet: tuple[Machine, SandboxInfo], tmp_path: Path) -> Iterator[Machine]:
     """A folder of its own beside the one sandbox, with a plan in it."""
-    (tmp_path / "sandbox").symlink_to(fleet[0].folder.parent / "sandbox")
-    work = tmp_path / "work"
-    work.mkdir()
-    (work / "plan.yaml").write_text(plan(touch("first", "first.txt")))
-    machine = Machine(work, fleet[0].environment)
-    yield machine
-    machine.leave()
+    with beside(fleet[0], tmp_path) as machine:
+        (machine.folder / "plan.yaml").write_text(plan(touch("first", "first.txt")))
+        yield machine
 
 
 def save(machine: Machine) -> Ran:

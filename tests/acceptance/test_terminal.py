@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.machine import STATE, Machine, sandbox_machine
+from tests.acceptance.machine import STATE, Machine, beside, sandbox_machine
 from tests.acceptance.screen import HIDE_CURSOR, SHOW_CURSOR, Screen
 from tests.acceptance.small_plan import approval, pause, plan, touch
 
@@ -25,12 +25,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def machine(fleet: Machine, tmp_path: Path) -> Iterator[Machine]:
-    (tmp_path / "sandbox").symlink_to(fleet.folder.parent / "sandbox")
-    work = tmp_path / "work"
-    work.mkdir()
-    machine = Machine(work, fleet.environment)
-    yield machine
-    machine.leave()
+    with beside(fleet, tmp_path) as machine:
+        yield machine
 
 
 @pytest.fixture
