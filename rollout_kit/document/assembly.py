@@ -26,12 +26,17 @@ def load_schema() -> Mapping[str, object]:
 
 
 def assemble() -> str:
-    """Put the parts together: each file of `steps/` is what `with` may hold for its `uses`."""
+    """Put the parts together.
+
+    Each file of `steps/` is what `with` may hold for its `uses`, each of `infra/` what `infra` may
+    hold for its `driver`.
+    """
     schema = json.loads((_FOLDER / "document.json").read_text(encoding="utf-8"))
-    schema["$defs"]["steps"] = {
-        part.stem: json.loads(part.read_text(encoding="utf-8"))
-        for part in sorted((_FOLDER / "steps").glob("*.json"))
-    }
+    for kind in ("infra", "steps"):
+        schema["$defs"][kind] = {
+            part.stem: json.loads(part.read_text(encoding="utf-8"))
+            for part in sorted((_FOLDER / kind).glob("*.json"))
+        }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
