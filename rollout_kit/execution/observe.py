@@ -17,6 +17,7 @@ from rollout_kit.model.situation import Situation
 from rollout_kit.operations import maintenance, reading, survey
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.measure import observe_source
+from rollout_kit.operations.one_look import in_one_look
 from rollout_kit.ports.errors import InFlight, OutsideError
 
 
@@ -25,7 +26,7 @@ def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ())
 
     `images`: whether the driver can run them becomes the fact `image/<name>/known`.
     """
-    scope = readers.scope
+    scope, readers = readers.scope, in_one_look(readers)
     looks = [reading.read_node(name, readers, now_s) for name in scope.nodes]
     looks.append(reading.read_scheduler(readers, now_s))
     looks.append(maintenance.read_maintenance(readers, now_s))

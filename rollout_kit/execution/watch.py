@@ -27,9 +27,10 @@ from rollout_kit.model.gate import (
 from rollout_kit.model.observation import Absent
 from rollout_kit.model.state import Standing
 from rollout_kit.operations import pins
-from rollout_kit.operations.api import Context, Seen
+from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.kinds.judge_gate import JudgeGateArguments
 from rollout_kit.operations.measure import sample
+from rollout_kit.operations.one_look import in_one_look
 from rollout_kit.operations.symptoms import hint_for
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def take_baseline(run: Executor) -> None:
     """Picture facts and figures before the first write; a guard breached by then ends it here."""
     assert run.state.started is not None
     plan = run.state.started.execution_plan
-    seen = observe_fleet(run.shell.readers, run.now_s())
+    readers = in_one_look(run.shell.readers)
+    seen = observe_fleet(readers, run.now_s())
     sources: dict[str, GateSource] = {guard.name: guard.source for guard in plan.guards}
     for op in plan.operations:
         if op.kind == "judge_gate":
@@ -67,7 +69,9 @@ def take_baseline(run: Executor) -> None:
     )
     context = Context(now_s=seen.at_s, since_s=seen.at_s, key="", unserved_before=unserved)
     attended = run.live.attended_s(run.now_s())
-    samples = {name: _sample(run, source, context, seen) for name, source in sources.items()}
+    samples = {
+        name: _sample(run, source, context, seen, readers) for name, source in sources.items()
+    }
     baselines = tuple(
         Baseline(
             name=name,
@@ -102,7 +106,8 @@ def watch_fleet(run: Executor) -> None:
     run.live = replace(
         run.live, checked_step=operation.step if operation else run.live.checked_step
     )
-    seen = observe_fleet(run.shell.readers, now_s)
+    readers = in_one_look(run.shell.readers)
+    seen = observe_fleet(readers, now_s)
     if run.state.rollback is None:
         found = drift.drift(run.state, seen.facts)
         where = operation.id if operation else ""
@@ -110,13 +115,13 @@ def watch_fleet(run: Executor) -> None:
         _watch_silence(run, seen)
         over = skew_window.exceeded(run.state, seen.facts, run.live.attended_s(now_s))
         run.live = replace(run.live, skew=over)
-    breached = _watch_guards(run, plan.guards, seen)
+    breached = _watch_guards(run, plan.guards, seen, readers)
     if breached and run.state.rollback is None:
         run.append(breached)
 
 
 def _watch_guards(
-    run: Executor, guards: tuple[GuardSpec, ...], fleet: Seen
+    run: Executor, guards: tuple[GuardSpec, ...], fleet: Seen, readers: Readers
 ) -> GuardBreached | None:
     context = Context(
         now_s=run.now_s(),
@@ -131,7 +136,7 @@ def _watch_guards(
             continue  # each guard at its own interval: a streak must not fill faster than planned
         due_s = {**run.live.guard_due_s, guard.name: context.now_s + guard.interval_s}
         run.live = replace(run.live, guard_due_s=due_s)
-        taken = _sample(run, guard.source, context, fleet)
+        taken = _sample(run, guard.source, context, fleet, readers)
         samples = (*run.live.guard_samples.get(guard.name, ()), taken)[-GUARD_HISTORY:]
         run.live = replace(run.live, guard_samples={**run.live.guard_samples, guard.name: samples})
         elapsed_ms = context.elapsed_attended_s * 1000.0
@@ -151,10 +156,12 @@ def _watch_guards(
     return breached
 
 
-def _sample(run: Executor, source: GateSource, context: Context, fleet: Seen) -> Sample:
-    """One measurement."""
+def _sample(
+    run: Executor, source: GateSource, context: Context, fleet: Seen, readers: Readers
+) -> Sample:
+    """One measurement, in the same look as the fleet and of its time."""
     assert run.state.started is not None
-    seen = observe_for(source, fleet, run.shell.readers, run.now_s())
+    seen = observe_for(source, fleet, readers, fleet.at_s)
     return sample(
         source,
         seen,
