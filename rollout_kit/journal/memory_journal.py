@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rollout_kit.journal.attendance import Attendance
-from rollout_kit.journal.chain import Chain, Tail, parse
+from rollout_kit.journal.chain import EMPTY, Chain, Tail, parse
 from rollout_kit.journal.stored_journal import StoredJournal
 from rollout_kit.journal.tape import Overtaken
 from rollout_kit.ports.clock import Clock
@@ -19,6 +20,21 @@ class MemoryStore:
 
     def __init__(self, data: bytes = b"") -> None:
         self.data = data
+        self._known = b""
+        self._chain = EMPTY
+
+    def chain(self) -> Chain:
+        """Its records. What stands there as it was read before is not read again.
+
+        Raises `JournalDamaged`.
+        """
+        if not self.data.startswith(self._known):
+            self._known, self._chain = b"", EMPTY
+        before = self._chain
+        newer = parse(self.data[before.tail.end :], PLACE, before.tail)
+        self._chain = replace(newer, records=before.records + newer.records)
+        self._known = self.data[: newer.tail.end]
+        return self._chain
 
 
 class MemoryTape:
@@ -30,7 +46,7 @@ class MemoryTape:
         self._store = store
 
     def load(self) -> Chain:
-        return parse(self._store.data, PLACE)
+        return self._store.chain()
 
     def first(self) -> bytes:
         return next(iter(self.lines()), b"")

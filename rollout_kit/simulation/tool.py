@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rollout_kit.journal.attendance import Attendance
-from rollout_kit.journal.chain import parse
 from rollout_kit.journal.memory_journal import MemoryJournal
 from rollout_kit.model.events import Attached, Record
 from rollout_kit.model.state import RolloutState, fold
@@ -20,8 +19,6 @@ from rollout_kit.simulation.journaling import SimulatedJournal, SimulatedLock
 from rollout_kit.simulation.network import Network, ToolCrashed
 from rollout_kit.simulation.process import NoMetrics, Process
 from rollout_kit.simulation.world import World
-
-IN_MEMORY = "in memory"
 
 
 class Tool:
@@ -97,7 +94,7 @@ class Tool:
 
     def records(self) -> tuple[Record, ...]:
         """What is durable, as the product reads it."""
-        return parse(self._world.journal.data, IN_MEMORY).records
+        return self._world.journal.chain().records
 
     def state(self) -> RolloutState:
         """What the journal says of the rollout."""

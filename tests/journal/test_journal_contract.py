@@ -256,6 +256,13 @@ def test_a_bad_record_in_the_middle_stops_with_its_place(near: Bench) -> None:
         assert f"byte {caught.value.offset}" in str(caught.value)
 
 
+def test_what_changes_after_it_was_read_is_noticed_by_who_reads_it_next(near: Bench) -> None:
+    assert len(near.attach().read()) == len(story())
+    near.data = near.data.replace(b'"actor":"ada"', b'"actor":"eve"', 1)
+    with pytest.raises(JournalDamaged):
+        near.attach().read()
+
+
 def test_a_record_taken_out_or_moved_is_noticed(near: Bench) -> None:
     first, second, third, *rest = near.data.splitlines(keepends=True)
     for lines in ([first, third, *rest], [first, third, second, *rest], [second, third, *rest]):
