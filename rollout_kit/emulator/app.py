@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def _router(generation: Generation, release: tuple[int, ...]) -> Router:
 
 @lru_cache(maxsize=16)
 def _date(second_us: int) -> str:
-    return from_us(second_us).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    return format_datetime(from_us(second_us), usegmt=True)
 
 
 def make_app(

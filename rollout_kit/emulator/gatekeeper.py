@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from rollout_kit.emulator.calls import Plane, Role, Route
 from rollout_kit.emulator.model.settings import Condition, Generation, ServerSettings
@@ -54,7 +55,12 @@ def authenticate(request: Request, settings: ServerSettings) -> Role | None:
 
 
 def _bears(request: Request, token: str) -> bool:
-    scheme, _, presented = (request.header("authorization") or "").partition(" ")
+    return _carries(request.header("authorization") or "", token)
+
+
+@lru_cache(maxsize=64)
+def _carries(authorization: str, token: str) -> bool:
+    scheme, _, presented = authorization.partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), presented.encode())
 
 

@@ -33,7 +33,7 @@ _REASONS = {
     503: "Service Unavailable",
 }
 _COMPRESS_ABOVE = 1024
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: a third of the time for each of thousands

@@ -46,12 +46,17 @@ def to_json(value: object) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
+    if is_dataclass(kind):
+        body = {TAG: kind.__name__}
+        for name in _names(kind):
+            body[name] = to_json(getattr(value, name))
+        return body
     match value:
         case Enum():
             return value.value
         case str() | int() | float():
             return value
-        case Mapping():
+        case dict() | Mapping():  # a dict is told from other values without asking the ABC
             return {str(key): to_json(item) for key, item in value.items()}
         case tuple() | list():
             return [to_json(item) for item in value]
@@ -59,11 +64,6 @@ def to_json(value: object) -> Any:
             return value.isoformat()
         case frozenset() | set():
             return sorted((to_json(item) for item in value), key=str)
-    if is_dataclass(kind) and not isinstance(value, type):
-        body = {TAG: kind.__name__}
-        for name in _names(kind):
-            body[name] = to_json(getattr(value, name))
-        return body
     raise CodecError(f"{kind.__name__} has no JSON form")
 
 

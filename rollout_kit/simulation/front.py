@@ -49,10 +49,9 @@ class Front(Machines):
     def offers(self, namespace: str, task_queue: str) -> bool:
         """Whether anything is ready on this queue, or leased by somebody whose time has run out."""
         place = {"namespace": namespace, "task_queue": task_queue}
-        now_us = to_us(self.clock.now())
         with self.store.read() as rows:
             return bool(rows.count(Task, **place, state=TaskState.READY)) or any(
-                lease_expired(task, now_us)
+                lease_expired(task, to_us(self.clock.now()))
                 for task in rows.each(Task, **place, state=TaskState.LEASED)
             )
 

@@ -1,7 +1,8 @@
 """Simulated workers: they register, poll and complete over the server's own wire.
 
 What comes twice a second and says nothing goes by a shorter way: a heartbeat is given to the server's
-model itself, and a poll is sent only where there is a task on the queue at all.
+model itself, and a poll is sent only where there is a task on the queue at all. An answer is taken as
+it is before it becomes JSON.
 """
 
 from __future__ import annotations
@@ -134,5 +135,4 @@ class Worker:
         )
         if response is None or response.status >= 300:
             return None
-        answer = json.loads(response.payload)
-        return answer if isinstance(answer, dict) else None
+        return response.body if isinstance(response.body, dict) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rollout_kit.emulator.model import fleet, projections, queues, repair, topology
 from rollout_kit.emulator.model.moments import age_ms, carbon, whole_second
@@ -22,7 +23,7 @@ from rollout_kit.emulator.store import Rows
 Leaves = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what was picked out once is kept
 class _Scene:
     """The rows of one namespace that the figures are made of."""
 
@@ -34,29 +35,29 @@ class _Scene:
     done: Sequence[Task]
     schedules: Sequence[Schedule]
 
-    @property
+    @cached_property
     def open_runs(self) -> list[Run]:
         return [run for run in self.runs if run.bucket is Bucket.RUNNING]
 
-    @property
+    @cached_property
     def due(self) -> list[Task]:
         """Ready before this second began: the server's query drops the fraction of its time."""
         limit_us = whole_second(self.now_us)
         return [task for task in self.ready if task.available_us <= limit_us]
 
-    @property
+    @cached_property
     def overdue(self) -> list[Task]:
         return [task for task in self.ready if repair.dispatch_overdue(task, self.now_us)]
 
-    @property
+    @cached_property
     def expired(self) -> list[Task]:
         return [task for task in self.leased if lease_expired(task, self.now_us)]
 
-    @property
+    @cached_property
     def activities(self) -> list[Task]:
         return [task for task in (*self.ready, *self.leased) if task.kind is TaskKind.ACTIVITY]
 
-    @property
+    @cached_property
     def blocked(self) -> list[Run]:
         return [run for run in self.open_runs if run.blocked]
 

@@ -32,7 +32,7 @@ def carbon(us: int | None) -> str | None:
     """`2026-10-03T08:15:02.123456Z`, the spelling of heartbeats, leases and runs."""
     if us is None:
         return None
-    return from_us(us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_bare(us).isoformat(timespec='microseconds')}Z"
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -40,7 +40,7 @@ def offset(us: int | None) -> str | None:
     """`2026-10-03T08:15:02+00:00`, the spelling of schedules, namespaces and readiness."""
     if us is None:
         return None
-    return from_us(us).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    return from_us(us).isoformat(timespec="seconds")
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -48,7 +48,11 @@ def zulu(us: int | None) -> str | None:
     """`2026-10-03T08:15:02Z`, the spelling of the newer generation's rollout rows."""
     if us is None:
         return None
-    return from_us(us).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{_bare(us).isoformat(timespec='seconds')}Z"
+
+
+def _bare(us: int) -> datetime:
+    return from_us(us).replace(tzinfo=None)
 
 
 def age_ms(now_us: int, since_us: int | None) -> int:
