@@ -71,6 +71,7 @@ class JobStatus:
     exit_status: int | None = None
     output: str = ""  # standard output, its last 64 KiB
     detail: str = ""  # what to tell a person: the last lines of standard error
+    progress: str = ""  # what it waits for, in its own words, while it runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rollout_kit.drivers.process import roles, whole
+from rollout_kit.drivers.process import whole
 from rollout_kit.drivers.process.driver import ProcessDriver
 from rollout_kit.drivers.process.state import StateFolder
+from rollout_kit.drivers.work import roles
 from rollout_kit.ports.errors import OutsideError
 from rollout_kit.ports.infra import RunJob
 from rollout_kit.sandbox import account as accounting

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from rollout_kit.drivers.process import processes
 from rollout_kit.drivers.process.driver import ProcessDriver
+from rollout_kit.drivers.work import processes
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.ports.infra import CohortSpec, JobState, ReplaceNode, SetCohort, SetScheduler

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.process import roles
 from rollout_kit.drivers.process.driver import FRONT, ProcessDriver
 from rollout_kit.drivers.process.state import StateFolder
 from rollout_kit.drivers.process.whole import await_work, declared, start_front, stop_everything
+from rollout_kit.drivers.work import roles
 from rollout_kit.ports.infra import ReplaceNode, SetAttached
 from tests.drivers.conftest import ANSWERING, FLEET, eventually, free_port
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollout_kit.drivers.process import launcher, processes, roles
 from rollout_kit.drivers.process.driver import ProcessDriver
+from rollout_kit.drivers.work import launcher, processes, roles
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.errors import Refused, Unavailable
 from rollout_kit.ports.infra import (
@@ -32,7 +32,7 @@ from rollout_kit.ports.infra import (
 from tests.drivers.conftest import eventually
 
 if TYPE_CHECKING:
-    from rollout_kit.drivers.process.records import Launch
+    from rollout_kit.drivers.work.records import Launch
 
 pytestmark = pytest.mark.processes
 
@@ -317,7 +317,7 @@ def test_a_tool_that_dies_after_recording_and_before_starting_is_healed_by_the_s
         "import os, sys\n"
         "from pathlib import Path\n"
         "from dataclasses import replace\n"
-        "from rollout_kit.drivers.process.children import Children\n"
+        "from rollout_kit.drivers.work.children import Children\n"
         "from rollout_kit.drivers.process.driver import ProcessDriver\n"
         "from rollout_kit.ports.infra import ReplaceNode\n"
         "Children.supervise = lambda *a, **k: os._exit(9)\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.process import pruning, roles
 from rollout_kit.drivers.process.driver import ProcessDriver
+from rollout_kit.drivers.work import pruning, roles
 from rollout_kit.ports.infra import JobState, ReplaceNode, RunCommand, RunJob
 from tests.drivers.conftest import eventually
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout_kit.drivers.process import pump, roles
 from rollout_kit.drivers.process.driver import ProcessDriver
+from rollout_kit.drivers.work import pump, roles
 from rollout_kit.ports.infra import JobState, RunCommand
 from tests.drivers.conftest import eventually
 from tests.drivers.test_ended import supervisor_of

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.process import children, processes
 from rollout_kit.drivers.process.driver import ProcessDriver
+from rollout_kit.drivers.work import children, processes
 from rollout_kit.ports.infra import JobState, ReplaceNode, SetAttached
 from tests.drivers.conftest import eventually
 from tests.drivers.test_process_driver import finish, start_node, supervisor_pid
@@ -67,7 +67,8 @@ def test_half_an_order_is_none(half: bytes, tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, lock.open("wb") as held:
         child = subprocess.Popen(
-            children.argv("supervisor", str(theirs.fileno())), pass_fds=(theirs.fileno(),)
+            children.argv("rollout_kit.drivers.process.settling", str(theirs.fileno())),
+            pass_fds=(theirs.fileno(),),
         )
         theirs.close()
         socket.send_fds(ours, [b"%"], [held.fileno(), held.fileno()])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.process import roles
 from rollout_kit.drivers.process.state import StateFolder
+from rollout_kit.drivers.work import roles
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.infra import (
     CohortSpec,

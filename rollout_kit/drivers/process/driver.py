@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rollout_kit.drivers.process import announcing, endings, roles
+from rollout_kit.drivers.process import announcing, endings
 from rollout_kit.drivers.process.fleet import Fleet
 from rollout_kit.drivers.process.fleet_file import read_fleet
 from rollout_kit.drivers.process.masking import Mask
@@ -20,7 +20,9 @@ from rollout_kit.drivers.process.rendering import (
     known,
 )
 from rollout_kit.drivers.process.state import StateFolder
-from rollout_kit.drivers.process.work import UNDER_WAY, Work
+from rollout_kit.drivers.process.work import FleetWork
+from rollout_kit.drivers.work import roles
+from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.codec import from_json
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
@@ -44,7 +46,7 @@ from rollout_kit.ports.infra import (
 )
 
 if TYPE_CHECKING:
-    from rollout_kit.drivers.process.records import Desired, Launch
+    from rollout_kit.drivers.work.records import Desired, Launch
 
 SCHEDULER = "scheduler"
 FRONT = "front"
@@ -75,7 +77,7 @@ class ProcessDriver:
         self.state = StateFolder(self.fleet.state)
         self._render = Renderer(self.fleet, self.state)
         self._mask = Mask(self.fleet, environment, secrets)
-        self._work = Work(self.state, environment, self.fleet.grace_s)
+        self._work = FleetWork(self.state, environment, self.fleet.grace_s)
 
     def answers(self) -> frozenset[Answers]:
         always = frozenset({Answers.SPEC, Answers.PROCESSES, Answers.JOBS})
@@ -149,7 +151,7 @@ class ProcessDriver:
 
     def work(self, key: str) -> JobStatus:
         """Its output with references in the place of what the fleet file keeps secret."""
-        return self._mask.status(self.state.status(key))
+        return self._mask.status(self._work.status(key))
 
     def announce(self, changes: tuple[tuple[str, InfraChange], ...]) -> tuple[Announcement, ...]:
         return announcing.announce(changes, self)
@@ -181,10 +183,10 @@ class ProcessDriver:
             case SetCohort(cohort=cohort, spec=spec):
                 self._settle_cohort(key, cohort, spec)
             case RunJob(job=job):
-                self._work.run(key, job, self._render.job(change), self._mask.names)
-            case RunCommand(argv=argv):
-                command = self._render.command(key, change)
-                self._work.run(key, " ".join(argv), command, self._mask.names)
+                program = self._render.job(change)
+                self._work.run(key, job, program, self._mask.names, joins_success=True)
+            case RunCommand():
+                self._work.run_command(key, change, self._render.folder, self._mask.names)
 
     def stop(self, key: str) -> None:
         """Raises Unavailable when it has not ended within four seconds: ask again."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollout_kit.drivers.process import records, roles
-from rollout_kit.drivers.process.state import StateFolder, last_lines, tail
+from rollout_kit.drivers.process.state import StateFolder
+from rollout_kit.drivers.work import records, roles
+from rollout_kit.drivers.work.folder import last_lines, tail
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.ports.infra import JobState
 
 if TYPE_CHECKING:
-    from rollout_kit.drivers.process.records import Launch
+    from rollout_kit.drivers.work.records import Launch
 
 
 def ended(state: StateFolder, resource: str) -> ProgramEnd | None:

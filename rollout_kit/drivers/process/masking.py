@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from rollout_kit.drivers.process import pump
 from rollout_kit.drivers.process.fleet import Environment, Fleet
-from rollout_kit.drivers.process.rendering import names_in
+from rollout_kit.drivers.work import pump
+from rollout_kit.drivers.work.program import names_in
 from rollout_kit.ports.infra import JobStatus
 
 

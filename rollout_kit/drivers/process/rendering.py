@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,15 +13,15 @@ from typing import TYPE_CHECKING, TypeVar
 from rollout_kit.drivers.process.fleet import Environment, Fleet, Image, Program
 from rollout_kit.drivers.process.placeholders import filled
 from rollout_kit.drivers.process.state import StateFolder
+from rollout_kit.drivers.work.program import Program as WorkProgram
 from rollout_kit.model.codec import to_json
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.errors import Refused
-from rollout_kit.ports.infra import CohortSpec, ProcessSpec, RunCommand, RunJob
+from rollout_kit.ports.infra import CohortSpec, ProcessSpec, RunJob
 
 if TYPE_CHECKING:
-    from rollout_kit.drivers.process.records import Launch
+    from rollout_kit.drivers.work.records import Launch
 
-_REFERENCE = re.compile(r"\$\{env:([^}]*)\}")
 Entry = TypeVar("Entry")
 _NOTHING = Image()
 
@@ -33,6 +32,11 @@ class Renderer:
     def __init__(self, fleet: Fleet, state: StateFolder) -> None:
         self._fleet = fleet
         self._state = state
+
+    @property
+    def folder(self) -> Path:
+        """Where the fleet file lies: the working directory of all its programs."""
+        return self._fleet.file.parent
 
     def process(
         self, role: str, argv: Sequence[str], spec: ProcessSpec, values: Mapping[str, str]
@@ -75,17 +79,24 @@ class Renderer:
             worker=f"{cohort.task_queue}:{build}:{number}",
         )
 
-    def job(self, change: RunJob) -> Launch:
+    def job(self, change: RunJob) -> WorkProgram:
         """A job of the fleet file. Raises Refused: unknown job or image."""
         program = known("job", change.job, self._fleet.jobs, self._fleet.file)
         image = self.image(change.image) if change.image else _NOTHING
-        values = {"revision": change.revision}
-        return self._launch(f"job/{change.job}", program.argv, image, program.environment, values)
-
-    def command(self, key: str, change: RunCommand) -> Launch:
-        """A user's own command: it sees the whole environment of whoever applies."""
-        launch = self._launch(f"command/{key}", ["{image}"], Image(argv=change.argv), {}, {})
-        return {**launch, "environment": dict(change.environment), "inherits": True}
+        rendered = self._launch(
+            f"job/{change.job}",
+            program.argv,
+            image,
+            program.environment,
+            {"revision": change.revision},
+        )
+        return WorkProgram(
+            argv=tuple(rendered["argv"]),
+            directory=self.folder,
+            environment=rendered["environment"],
+            inherits=False,
+            role=f"job/{change.job}",
+        )
 
     def program(self, role: str, program: Program) -> Launch:
         """What belongs to the fleet and is neither node, scheduler, maintenance nor worker."""
@@ -106,15 +117,14 @@ class Renderer:
         spec: str = "",
         worker: str = "",
     ) -> Launch:
-        folder = str(self._fleet.file.parent)
-        everywhere = {"python": sys.executable, "folder": folder}
+        everywhere = {"python": sys.executable, "folder": str(self.folder)}
         launch: Launch = {
             "role": self._state.role(role),
             "digest": "",
             "argv": filled(argv, image.argv, {**everywhere, **values}),
             "environment": {**self._fleet.environment, **image.environment, **environment},
             "inherits": False,
-            "directory": folder,
+            "directory": str(self.folder),
             "log": self._state.log(role),
             "worker": worker,
             "worker_variable": self._fleet.variables.worker_id,
@@ -135,17 +145,6 @@ def cohort_resource(cohort: CohortRef) -> str:
 
 def cohort_role(cohort: CohortRef, number: int) -> str:
     return f"worker/{cohort.path}/{number}"
-
-
-def references(launch: Launch) -> tuple[str, ...]:
-    """The environment variables that its environment refers to."""
-    return names_in(launch["environment"])
-
-
-def names_in(environment: Environment) -> tuple[str, ...]:
-    """The names in all its `${env:NAME}` references."""
-    found = [name for text in environment.values() for name in _REFERENCE.findall(text)]
-    return tuple(dict.fromkeys(found))
 
 
 def known(what: str, name: str, entries: Mapping[str, Entry], file: Path) -> Entry:

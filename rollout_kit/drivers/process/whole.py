@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rollout_kit.drivers.process import children, processes, roles
 from rollout_kit.drivers.process.driver import FRONT, ProcessDriver
 from rollout_kit.drivers.process.fleet import Program
 from rollout_kit.drivers.process.state import StateFolder
+from rollout_kit.drivers.work import children, processes, roles
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import (
     InfraChange,
@@ -21,7 +21,7 @@ from rollout_kit.ports.infra import (
 )
 
 if TYPE_CHECKING:
-    from rollout_kit.drivers.process.records import Place
+    from rollout_kit.drivers.work.records import Place
 
 _LOOK_S = 0.02
 _KILLED_WITHIN_S = 5.0
@@ -49,7 +49,9 @@ def start_front(driver: ProcessDriver, key: str) -> None:
     nodes = [
         f"{state.membership(name)}={node.host}:{node.port}" for name, node in fleet.nodes.items()
     ]
-    argv = children.argv("front", fleet.front.host, str(fleet.front.port), *nodes)
+    argv = children.argv(
+        "rollout_kit.drivers.process.front", fleet.front.host, str(fleet.front.port), *nodes
+    )
     launch = driver.render.program(FRONT, Program(argv=tuple(argv)))
     driver.begin_program(key, FRONT, launch)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from rollout_kit.drivers.process import records, roles
+from rollout_kit.drivers.work import records, roles
 
 KEPT = 20
 """So many of each; what a rollout restarts at most is far below."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from _signal import SIG_DFL, SIGINT, SIGPIPE, signal  # type: ignore[import-not-found]
 
-from rollout_kit.drivers.process import processes, pruning, records, roles
+from rollout_kit.drivers.work import processes, pruning, records, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout_kit.drivers.process.records import Desired, Job, Launch
+    from rollout_kit.drivers.work.records import Desired, Job, Launch
 
 TAKEN = "the role is taken"
 SUPERSEDED = "no longer wanted"
@@ -71,7 +71,7 @@ def _become(launch: Launch, wanted: str, streams: tuple[int, int] | None) -> Non
     if launch["worker"]:
         record["worker_id"] = f"{launch['worker']}:{os.urandom(4).hex()}"
         environment[launch["worker_variable"]] = str(record["worker_id"])
-    _redirect(*(streams or _log(launch)))
+    _redirect(launch.get("input") or "/dev/null", *(streams or _log(launch)))
     os.chdir(launch["directory"])
     records.write_flat(launch["role"] + ".json", record)
     os.set_inheritable(lock, True)
@@ -114,6 +114,6 @@ def _log(launch: Launch) -> tuple[int, int]:
     return file, file
 
 
-def _redirect(output: int, errors: int) -> None:
-    for file, target in ((os.open("/dev/null", os.O_RDONLY), 0), (output, 1), (errors, 2)):
+def _redirect(source: str, output: int, errors: int) -> None:
+    for file, target in ((os.open(source, os.O_RDONLY), 0), (output, 1), (errors, 2)):
         os.dup2(file, target)  # the original is closed when the program begins

@@ -8,16 +8,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rollout_kit.drivers.process.supervisor import WHOLE
+from rollout_kit.drivers.work.supervisor import WHOLE
 
+SUPERVISOR = "rollout_kit.drivers.work.supervisor"
 _ROOT = str(Path(__file__).resolve().parents[3])
 
 
 def argv(module: str, *arguments: str) -> list[str]:
-    """Run `main(arguments)` of a module of this package, without the cost of `site`."""
+    """Run `main(arguments)` of one of our modules, by its full name, without the cost of `site`."""
     code = (
-        f"import sys; sys.path.insert(0, {_ROOT!r});"
-        f" from rollout_kit.drivers.process.{module} import main; main(sys.argv[1:])"
+        f"import sys; sys.path.insert(0, {_ROOT!r}); from {module} import main; main(sys.argv[1:])"
     )
     return [sys.executable, "-I", "-S", "-c", code, *arguments]
 
@@ -25,12 +25,12 @@ def argv(module: str, *arguments: str) -> list[str]:
 class _Spare:
     """A child that has read its code and waits for its work. It ends when nobody can give it any."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         self._ours, theirs = socket.socketpair()
         self.environment = dict(environment)
         with theirs:
             self.process = subprocess.Popen(
-                argv("supervisor", str(theirs.fileno())),
+                argv(module, str(theirs.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -56,14 +56,16 @@ class _Spare:
 class Children:
     """Children begun by this process; they outlive it."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = SUPERVISOR) -> None:
+        """`module`: the supervisor's, whose `main` knows the acts that are begun."""
+        self._module = module
         self._begun: list[subprocess.Popen[bytes]] = []
         self._spare: list[_Spare] = []  # one at most; who takes it out is its only owner
 
     def prepare(self, environment: Mapping[str, str]) -> None:
         """Have a child ready: what is stopped soon is then not gone for as long as Python starts."""
         if not self._spare:
-            self._spare.append(_Spare(environment))
+            self._spare.append(_Spare(self._module, environment))
 
     def supervise(
         self, arguments: Sequence[str], lock: int, environment: Mapping[str, str], log: Path
@@ -76,7 +78,7 @@ class Children:
         with log.open("ab") as errors:
             self._begun.append(
                 subprocess.Popen(
-                    argv("supervisor", act, work, str(lock), *rest),
+                    argv(self._module, act, work, str(lock), *rest),
                     stdin=subprocess.DEVNULL,
                     stdout=errors,
                     stderr=errors,

@@ -11,7 +11,7 @@ import fcntl
 import os
 import time
 
-from rollout_kit.drivers.process import processes, records
+from rollout_kit.drivers.work import processes, records
 
 _RETRY_S = 0.005
 

@@ -13,7 +13,7 @@ from _json import make_scanner as _make_scanner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, TypedDict
+    from typing import Any, NotRequired, TypedDict
 
     class Launch(TypedDict):
         """One process as it is to run. `environment` still holds its `${env:NAME}` references."""
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         log: str
         worker: str  # `<queue>:<build>:<n>`; empty for what is no worker
         worker_variable: str
-        spec: str  # JSON of the driver's spec, kept for whoever asks what runs
+        spec: str  # JSON of the driver's spec, or the key: kept for whoever asks what runs
+        input: NotRequired[str]  # file that is its standard input
 
     class Place(TypedDict):
         """A role and what is to run in it; None: nothing."""
@@ -44,12 +45,28 @@ if TYPE_CHECKING:
         spec: str
         places: list[Place]
 
+    class Tool(TypedDict):
+        """The process whose end is also that of what it began."""
+
+        pid: int
+        start: str
+
+    class Earlier(TypedDict):
+        """A run on the same queue that may still be at it."""
+
+        work: str  # its key's folder
+        role: str
+        stop: bool  # asked to end; else only waited for
+
     class Job(TypedDict):
         """A process that is to run once, to its end."""
 
-        queue: str  # lock file: jobs of one name run one after the other
+        queue: str  # lock file: what has one name runs one after the other
         secrets: list[str]  # names of variables whose values it may print and nobody may read
         places: list[Place]  # one
+        earlier: list[Earlier]  # over before this begins
+        tool: Tool | None  # asked to end when that is gone; None: runs on
+        group: bool  # who asks it to end asks its whole process group
 
 
 class _Reading:
