@@ -10,8 +10,10 @@ of any language can meet it; those in Python may import this module for its name
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+
+from rollout_kit.model.codec import from_json
 
 VERSION = 1
 NAMESPACE = "fleet"
@@ -103,6 +105,31 @@ class Wanted:
     jobs: Mapping[str, JobWanted] | None = None
 
 
+def read_wanted(values: Mapping[str, object]) -> Wanted:
+    """What a program was asked for: `values` maps each key that is set to its decoded JSON.
+
+    A null scheduler reads as None, as a key that is not set does: who tells them apart asks `values`.
+
+    Raises:
+        ValueError: names the place (`fleet:nodes.api-1.image`) and what was found there.
+    """
+    found: dict[str, object] = {}
+    for item in fields(Wanted):
+        value = values.get(item.name)
+        if value is not None:
+            found[item.name] = from_json(_SHAPES[Key(item.name)], value, Key(item.name).full)
+    return Wanted(**found)  # type: ignore[arg-type]  # each read as its own field's type
+
+
+_SHAPES: Mapping[Key, object] = {
+    Key.NODES: Mapping[str, NodeWanted],
+    Key.SCHEDULER: SingletonWanted,
+    Key.MAINTENANCE: Mapping[str, SingletonWanted],
+    Key.COHORTS: Mapping[str, CohortWanted],
+    Key.JOBS: Mapping[str, JobWanted],
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InCluster:
     """Where a thing lives on Kubernetes, for looking at the live object and reaching its pods.
@@ -152,6 +179,33 @@ class Given:
     maintenance: Mapping[str, Placed] = field(default_factory=dict)
     cohorts: Mapping[str, Placed] = field(default_factory=dict)
     jobs: Mapping[str, Placed] = field(default_factory=dict)
+
+
+def as_output(value: object) -> object:
+    """`Given`, or a part of it, as the program exports it.
+
+    Values that are none of the contract's own, such as the engine's promises of a URN, stay as they
+    are: the engine resolves them.
+    """
+    match value:
+        case (
+            Given()
+            | Placed()
+            | InCluster()
+            | NodeWanted()
+            | SingletonWanted()
+            | CohortWanted()
+            | JobWanted()
+        ):
+            return {item.name: as_output(getattr(value, item.name)) for item in fields(value)}
+        case StrEnum():
+            return value.value
+        case Mapping():
+            return {name: as_output(item) for name, item in value.items()}
+        case tuple():
+            return [as_output(item) for item in value]
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

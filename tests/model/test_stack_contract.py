@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rollout_kit.model.codec import from_json, to_json
 from rollout_kit.model.stack_contract import (
     VERSION,
@@ -12,8 +14,10 @@ from rollout_kit.model.stack_contract import (
     NodeWanted,
     Placed,
     Wanted,
+    as_output,
     missing,
     needs_of_node,
+    read_wanted,
 )
 
 NODE = Placed(resources=("urn:a",), membership=("urn:m",), url="http://api-1:8080")
@@ -73,3 +77,68 @@ def test_a_scheduler_is_asked_for_without_a_name() -> None:
 def test_what_is_wanted_survives_the_codec() -> None:
     wanted = Wanted(nodes={"api-1": NodeWanted(image="server:2", marker="b-1", attached=False)})
     assert from_json(Wanted, to_json(wanted)) == wanted
+
+
+def test_a_program_reads_what_it_is_asked_for_key_by_key() -> None:
+    wanted = read_wanted(
+        {
+            "nodes": {"api-1": {"image": "server:2", "attached": False}},
+            "scheduler": None,
+            "cohorts": {
+                "orders/critical/b2": {
+                    "namespace": "orders",
+                    "task_queue": "critical",
+                    "build_id": "b2",
+                    "image": "w:2",
+                    "replicas": 3,
+                }
+            },
+        }
+    )
+    assert wanted.nodes == {"api-1": NodeWanted(image="server:2", attached=False)}
+    assert wanted.scheduler is None
+    assert wanted.maintenance is None
+    assert wanted.cohorts is not None
+    assert wanted.cohorts["orders/critical/b2"].replicas == 3
+
+
+def test_what_does_not_fit_a_key_is_named_by_its_place() -> None:
+    with pytest.raises(ValueError, match=r"fleet:nodes\.api-1\.attached.*'no'"):
+        read_wanted({"nodes": {"api-1": {"image": "server:2", "attached": "no"}}})
+    with pytest.raises(ValueError, match=r"fleet:jobs\.bootstrap.*run"):
+        read_wanted({"jobs": {"bootstrap": {"image": "server:2"}}})
+
+
+def test_a_programs_output_is_plain_and_leaves_the_engines_promises_alone() -> None:
+    promise = object()
+    placed = Placed(
+        resources=(promise,),  # type: ignore[arg-type]
+        runs={"image": "server:2"},
+        in_cluster=InCluster(kind="StatefulSet", namespace="ns", name="api-1", container="server"),
+    )
+    output = as_output(Given(contract=VERSION, reads=(Key.NODES,), nodes={"api-1": placed}))
+    assert output == {
+        "contract": 1,
+        "reads": ["nodes"],
+        "nodes": {
+            "api-1": {
+                "resources": [promise],
+                "runs": {"image": "server:2"},
+                "membership": [],
+                "url": "",
+                "in_cluster": {
+                    "kind": "StatefulSet",
+                    "namespace": "ns",
+                    "name": "api-1",
+                    "container": "server",
+                    "marker_variable": "",
+                    "port": None,
+                    "membership_label": "",
+                },
+            }
+        },
+        "scheduler": None,
+        "maintenance": {},
+        "cohorts": {},
+        "jobs": {},
+    }
