@@ -10,9 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rollout_kit.drivers.work.records import Job
 
-ASKED = "interrupted"
-"""File in a key's folder: it has got its one SIGINT."""
-
 
 def end(work: str) -> None:
     """One SIGINT to the program of this key; SIGKILL to a supervisor that has none to begin with."""
@@ -22,15 +19,21 @@ def end(work: str) -> None:
         if status is not None:
             processes.send(status["pid"], status["start"], processes.SIGKILL)
         return
-    holder = roles.holder(job["places"][0]["role"])
-    if holder is not None and holder.alive and _first(f"{work}/{ASKED}"):
-        send = processes.send_group if job["group"] else processes.send
+    interrupt(work, job["places"][0]["role"], group=job["group"])
+
+
+def interrupt(work: str, role: str, *, group: bool) -> None:
+    """One SIGINT to who has this role under the key of this folder; no second one ever."""
+    holder = roles.holder(role)
+    if holder is not None and holder.alive and _first(work, holder):
+        send = processes.send_group if group else processes.send
         send(holder.pid, holder.start, processes.SIGINT)
 
 
-def _first(path: str) -> bool:
+def _first(work: str, holder: roles.Holder) -> bool:
+    asked = f"{work}/interrupted-{holder.pid}-{holder.start}"
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(asked, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError:  # asked already, or the folder is gone
         return False
     return True

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from rollout_kit.drivers.work import asking, processes, pruning, records, roles
+from rollout_kit.drivers.work import processes, pruning, records, roles
 from rollout_kit.ports.infra import JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PROGRESS = "progress.jsonl"
 """File in a key's folder to which its program may append `{"sentence": ...}`, one a line."""
 UNDER_WAY = frozenset({JobState.QUEUED, JobState.RUNNING})
 _PROGRESS_AT_MOST = 4096
-_LEFT_BY_A_RUN = ("status.json", "stdout", "stderr", asking.ASKED, PROGRESS)
+_LEFT_BY_A_RUN = ("status.json", "stdout", "stderr", PROGRESS)
 _NAME_AT_MOST = 120
 _DETAIL_LINES = 8
 _ASKING_S = 1.0

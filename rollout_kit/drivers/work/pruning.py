@@ -62,6 +62,8 @@ def _remove(folder: str) -> None:
         return
     try:
         job = records.read(f"{folder}/job.json")
+        if job and any(_runs_on(folder, place["role"]) for place in job["places"]):
+            return
         for place in job["places"] if job else ():
             _forget_command(place["role"])
         for name in os.listdir(folder):
@@ -69,6 +71,12 @@ def _remove(folder: str) -> None:
         os.rmdir(folder)
     finally:
         os.close(lock)
+
+
+def _runs_on(folder: str, role: str) -> bool:
+    """Whether a program of this key's own outlived its supervisor: whoever comes next waits for it."""
+    holder = roles.holder(role) if role.startswith(f"{folder}/") else None
+    return holder is not None and holder.alive
 
 
 def _forget_command(role: str) -> None:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         work: str  # its key's folder
         role: str
         stop: bool  # asked to end; else only waited for
+        group: bool
 
     class Job(TypedDict):
         """A process that is to run once, to its end."""

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rollout_kit.drivers.work.records import Job
+    from rollout_kit.drivers.work.records import Earlier, Job
 
     Started = dict[int, tuple[str, float]]  # pid -> role, when it was started
     Act = Callable[..., None]
@@ -132,7 +132,7 @@ def _watch(started: Started) -> None:
 
 def _run(status: Status, work: str) -> None:
     job: Job = records.read(work + "/job.json")
-    _await_turn(job)
+    _await_turn(job, work)
     launch = job["places"][0]["launch"]
     assert launch is not None
     status.write("running")
@@ -156,17 +156,24 @@ def _run(status: Status, work: str) -> None:
         status.write("succeeded" if code == 0 else "failed", exit_status=code)
 
 
-def _await_turn(job: Job) -> None:
+def _await_turn(job: Job, work: str) -> None:
     """Until the queue is ours and what ran in it before us has ended, asked to where it has to."""
     stopped = [earlier for earlier in job["earlier"] if earlier["stop"]]
     while roles.take(job["queue"], within_s=_LOOK_S if stopped else None) is None:
         for earlier in stopped:
-            asking.end(earlier["work"])
+            _end(earlier, work)
     for earlier in job["earlier"]:
         while (holder := roles.holder(earlier["role"])) is not None and holder.alive:
             if earlier["stop"]:
-                asking.end(earlier["work"])
+                _end(earlier, work)
             wait_for(holder)
+
+
+def _end(earlier: Earlier, mine: str) -> None:
+    if earlier["work"] == mine:  # an earlier run under our own key: its supervisor is dead
+        asking.interrupt(mine, earlier["role"], group=earlier["group"])
+    else:
+        asking.end(earlier["work"])
 
 
 def _see_the_tool_out(job: Job, work: str, pid: int) -> None:

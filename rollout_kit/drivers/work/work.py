@@ -168,7 +168,12 @@ class Work:
             holder = roles.holder(place["role"])
             other = place["launch"]["spec"] if place["launch"] else ""
             if (holder is not None and holder.alive) or roles.is_taken(str(work / "lock")):
-                yield {"work": str(work), "role": place["role"], "stop": ends_for(other, key)}
+                yield {
+                    "work": str(work),
+                    "role": place["role"],
+                    "stop": ends_for(other, key),
+                    "group": job["group"],
+                }
 
     def _take(self, key: str, resource: str) -> int | None:
         """The key's lock with nothing left of an earlier run; None joins what runs under it."""
