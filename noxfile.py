@@ -10,7 +10,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 HERE = Path(__file__).parent
 
 nox.needs_version = ">=2024.10"
-nox.options.default_venv_backend = "virtualenv"
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "crash", "clients", "demo"]
 nox.options.error_on_missing_interpreters = True
 
