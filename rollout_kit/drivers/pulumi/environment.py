@@ -1,0 +1,64 @@
+"""What the CLI's processes find in their environment, and which of it is secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rollout_kit.drivers.pulumi.api import Stack
+from rollout_kit.drivers.work import pump
+
+_OURS = {
+    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # else a download in mid-update
+    "PULUMI_SKIP_UPDATE_CHECK": "true",
+    "PULUMI_AUTOMATION_API": "true",
+    "PULUMI_DEBUG_COMMANDS": "true",  # without it the event log is an unknown flag
+}
+_SECRET = re.compile(r"PASSPHRASE$|PASSWORD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|PRIVATE_KEY|API_KEY")
+_CURRENT_CONTEXT = "context.yaml"
+
+
+def of(stack: Stack, base: Mapping[str, str]) -> dict[str, str]:
+    """`base` (the tool's own environment) with what this stack asks for."""
+    environment = {**base, **_OURS}
+    if stack.backend:
+        environment["PULUMI_BACKEND_URL"] = stack.backend
+    if config := _kubeconfig(stack, base):
+        environment["KUBECONFIG"] = config
+    return environment
+
+
+def _kubeconfig(stack: Stack, base: Mapping[str, str]) -> str:
+    """Files in order: the first that names a current context has its way, so ours goes first."""
+    files = stack.kubeconfig or base.get("KUBECONFIG", "")
+    if not stack.context:
+        return stack.kubeconfig
+    chosen = Path(stack.folder) / _CURRENT_CONTEXT
+    chosen.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = f'apiVersion: v1\nkind: Config\ncurrent-context: "{stack.context}"\n'
+    if not chosen.exists() or chosen.read_text(encoding="utf-8") != text:
+        chosen.write_text(text, encoding="utf-8")
+    return f"{chosen}:{files or Path.home() / '.kube' / 'config'}"
+
+
+class Mask:
+    """Puts a name in the place of every secret value that is known.
+
+    Engine and providers hide secrets of stacks, except in what a provider or program says itself.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        names = [name for name in environment if _SECRET.search(name)]
+        self._values = pump.values_of(names, environment)
+
+    def learn(self, values: Iterable[str]) -> None:
+        """Secret configuration of the stack, once the program has been handed it."""
+        for value in values:
+            data = value.encode()
+            if len(data) >= pump.TOO_SHORT_TO_BE_SECRET:
+                self._values.append((data, b"[secret]"))
+
+    def text(self, text: str) -> str:
+        data = text.encode(errors="surrogateescape")
+        return pump.masked(data, self._values, final=True)[0].decode(errors="replace")

@@ -1,0 +1,84 @@
+"""Where a failure is: lines of the user's program, reasons of pods, blocks of the CLI's text. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from rollout_kit.drivers.pulumi.api import Kind, Trouble
+from rollout_kit.drivers.pulumi.events import Said
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<where>\S+)')
+_LIBRARIES = re.compile(
+    r"site-packages|/pulumi/|/asyncio/|/grpc/|importlib|runpy|/lib/python3|<python>"
+)
+_OURS = re.compile(r"rollout_kit/drivers/pulumi/")
+_OWNER = re.compile(r"^  (?P<type>\S.*?) \((?P<name>.*)\):$")
+_ERROR = re.compile(r"^    error: (?P<text>.*)$")
+_REASON = re.compile(r"\[(?P<code>[A-Z][A-Za-z]+)\] (?P<text>[^\n]+)")
+_REASONS_AT_MOST = 3
+
+
+def program_error(text: str, folder: str) -> Trouble:
+    """The user's own line in a traceback, and what was raised there."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    raised = lines[0].split("runtime error: ")[-1].split("error occurred: ")[-1]
+    kind = next(
+        (line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), ""
+    )
+    frames = [(found["file"], found["line"]) for found in _FRAME.finditer(text)]
+    own = [place for place in frames if folder and place[0].startswith(folder)]
+    theirs = own or [
+        place for place in frames if not _LIBRARIES.search(place[0]) and not _OURS.search(place[0])
+    ]
+    where = f"{theirs[-1][0]}:{theirs[-1][1]}: " if theirs else ""
+    return Trouble(
+        kind=Kind.REFUSED,
+        name="program-error",
+        message=f"the program failed: {where}{kind or raised}",
+        why="The engine ends at the first error of the program; what it had made stays.",
+        hint="Correct the program; `pulumi preview` shows the whole traceback.",
+    )
+
+
+def with_reason(trouble: Trouble, text: str, waiting: Mapping[str, str]) -> Trouble:
+    """The same with what the provider knows of why: conditions, pods, the last thing waited for."""
+    reasons = [f"{found['code']}: {found['text']}" for found in _REASON.finditer(text)]
+    details = [
+        line.strip().removeprefix("* ").strip()
+        for line in text.splitlines()
+        if line.strip().startswith("* ") and "failed to fully initialize" not in line
+    ]
+    last = waiting.get(trouble.urn, "")
+    said = list(dict.fromkeys([*reasons, *(_plain(item) for item in details), last]))
+    told = "; ".join([item for item in said if item][:_REASONS_AT_MOST])
+    return replace(trouble, message=f"{trouble.message}: {told}") if told else trouble
+
+
+def _plain(detail: str) -> str:
+    found = _REASON.search(detail)
+    return f"{found['code']}: {found['text']}" if found else detail
+
+
+def errors_in(stdout: str) -> tuple[Said, ...]:
+    """Blocks of the `Diagnostics:` section: a line with the owner, indented lines with what it says."""
+    return tuple(_blocks(stdout.partition("Diagnostics:\n")[2]))
+
+
+def _blocks(section: str) -> Iterator[Said]:
+    owner = ""
+    text: list[str] = []
+    for line in [*section.splitlines(), "end"]:
+        if text and (not line.startswith("    ") or _ERROR.match(line)) and line.strip():
+            yield Said(severity="error", text="\n".join(text), urn=owner)
+            text = []
+        if found := _OWNER.match(line):
+            stack = found["type"] == "pulumi:pulumi:Stack"
+            owner = "" if stack else f"::::{found['type']}::{found['name']}"
+        elif found := _ERROR.match(line):
+            text = [found["text"]]
+        elif text:
+            text.append(line[4:])
+        if line and not line.startswith(" "):
+            return

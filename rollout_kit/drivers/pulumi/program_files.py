@@ -1,0 +1,144 @@
+"""The program on disk: its digest, and how it is run (in this process, or by its language's host)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import itertools
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from rollout_kit.drivers.pulumi.api import Program
+from rollout_kit.ports.errors import Refused
+
+_LEFT_OUT = frozenset({"node_modules", "venv", "__pycache__", "bin", "obj", "dist"})
+_ENDINGS = (".py", ".ts", ".js", ".go", ".cs", ".java", ".yaml", ".yml", ".json", ".toml", ".txt")
+_ENDINGS_BESIDE_A_FILE = (".py",)
+_NUMBERS = itertools.count(1)
+
+Function = Callable[[], None]
+
+
+def digest(program: Program) -> str:
+    """Of names and contents of the program's own files.
+
+    A folder's: sources and descriptions; a file's: it and every Python file beside or below it.
+    Left out: settings of stacks, hidden files, installed packages. Raises Refused: it is not there.
+    """
+    root = Path(program.path)
+    _expect(program)
+    endings = _ENDINGS if root.is_dir() else _ENDINGS_BESIDE_A_FILE
+    folder = root if root.is_dir() else root.parent
+    total = hashlib.sha256()
+    for path in sorted(_files(folder, endings)):
+        total.update(str(path.relative_to(folder)).encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:32]
+
+
+def _files(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _left_out(name)]
+        for name in names:
+            settings = name.startswith("Pulumi.") and name != "Pulumi.yaml"
+            if name.endswith(endings) and not name.startswith(".") and not settings:
+                yield Path(where, name)
+
+
+def _left_out(folder: str) -> bool:
+    return folder.startswith(".") or folder in _LEFT_OUT
+
+
+def runs_here(program: Program) -> bool:
+    """Whether it is run in this process: a function, or a Python folder without its own environment."""
+    if program.function:
+        return True
+    runtime = _description(program).get("runtime", "")
+    if isinstance(runtime, dict):
+        options = runtime.get("options") or {}
+        return runtime.get("name") == "python" and not (
+            options.get("virtualenv") or options.get("toolchain")
+        )
+    return runtime == "python"
+
+
+def project(program: Program) -> str:
+    """The project's name as the program's folder says it; empty where nothing does."""
+    return str(_description(program).get("name", ""))
+
+
+def _description(program: Program) -> dict[str, object]:
+    root = Path(program.path)
+    folder = root if root.is_dir() else root.parent
+    for name in ("Pulumi.yaml", "Pulumi.yml"):
+        if (folder / name).is_file():
+            read = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            return read if isinstance(read, dict) else {}
+    return {}
+
+
+def function(program: Program) -> Function:
+    """What to call: the file is read afresh each time, so that no run sees what another left.
+
+    Raises Refused: no such file or function. Whatever else the file raises comes when it is called.
+    """
+    _expect(program)
+    if not program.function:
+        return lambda: _run_folder(Path(program.path))
+
+    def run() -> None:
+        with _importable(Path(program.path).parent):
+            _loaded(program)()
+
+    return run
+
+
+def _loaded(program: Program) -> Function:
+    name = f"rollout_kit_program_{next(_NUMBERS)}"
+    spec = importlib.util.spec_from_file_location(name, program.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[name]
+    found = getattr(module, program.function, None)
+    if not callable(found):
+        raise AttributeError(f"{program.path} has no function {program.function}")
+    return found  # type: ignore[no-any-return]
+
+
+def _run_folder(folder: Path) -> None:
+    with _importable(folder):
+        runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _expect(program: Program) -> None:
+    path = Path(program.path)
+    if program.function:
+        there, needs = path.is_file(), "a Python file"
+    else:
+        there, needs = (path / "Pulumi.yaml").is_file(), "a folder with Pulumi.yaml"
+    if not there:
+        raise Refused(
+            f"the program {program.path} is not {needs}",
+            why="Every change of the stack runs it.",
+            hint="Correct `infra.program`: a folder with Pulumi.yaml, or file.py:function.",
+        )

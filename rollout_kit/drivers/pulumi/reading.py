@@ -1,0 +1,165 @@
+"""What is read from a stack by plain calls: its recorded state, settings and history. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rollout_kit.drivers.pulumi import cli as cli_process
+from rollout_kit.drivers.pulumi import environment, failures, program_files, settings, state_export
+from rollout_kit.drivers.pulumi.api import Picture, Recorded, Stack, Trouble
+from rollout_kit.drivers.pulumi.cli import Cli, Ran
+from rollout_kit.drivers.pulumi.environment import Mask
+from rollout_kit.ports.errors import Refused
+
+_VERSION = "cli-version.json"
+_NEVER_UPDATED = "no previous deployment"
+
+
+def cli_of(stack: Stack, *, timeout_s: float) -> Cli:
+    """The CLI in this stack's environment. Raises Refused: there is none."""
+    env = environment.of(stack, os.environ)
+    path = cli_process.found(stack.command, env)
+    if path is None:
+        raise failures.error(failures.no_cli(stack.command))
+    return Cli(command=path, environment=env, timeout_s=timeout_s)
+
+
+def version(stack: Stack, cli: Cli) -> str:
+    """Of the CLI; asked once for each installed file. Raises Incompatible: it will not do."""
+    known = Path(stack.folder) / _VERSION
+    identity = cli_process.identity(cli.command)
+    try:
+        found = json.loads(known.read_text(encoding="utf-8"))
+        if found["identity"] == identity:
+            return str(found["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    printed = _asked(cli, ("version",), str(Path.cwd()), Mask({})).stdout
+    if (unfit := failures.unfit_version(printed)) is not None:
+        raise failures.error(unfit)
+    text = printed.strip().removeprefix("v")
+    known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known.write_text(json.dumps({"identity": identity, "version": text}), encoding="utf-8")
+    return text
+
+
+def look(stack: Stack, *, timeout_s: float) -> Picture:
+    """See `api.look`."""
+    cli = cli_of(stack, timeout_s=timeout_s)
+    version(stack, cli)
+    with place(stack, "") as (folder, _):
+        return export(stack, cli, folder)
+
+
+def export(stack: Stack, cli: Cli, folder: str) -> Picture:
+    """The recorded state, by one call."""
+    return state_export.picture(
+        _asked(cli, ("stack", "export", "--stack", stack.name), folder, mask_of(cli)).stdout
+    )
+
+
+def history(stack: Stack, cli: Cli, folder: str) -> Mapping[str, str] | None:
+    """Message and result of the last recorded update, by one call; None where there is none."""
+    words = ("stack", "history", "--json", "--page-size", "1", "--page", "1", "--stack", stack.name)
+    entries = json.loads(_asked(cli, words, folder, mask_of(cli)).stdout or "[]")
+    if not entries:
+        return None
+    last = entries[0]
+    return {name: str(last.get(name, "")) for name in ("message", "result", "kind", "endTime")}
+
+
+def recorded(stack: Stack, *, timeout_s: float) -> Recorded:
+    """See `api.recorded`."""
+    cli = cli_of(stack, timeout_s=timeout_s)
+    version(stack, cli)
+    return last_settings(stack, cli)
+
+
+def last_settings(stack: Stack, cli: Cli) -> Recorded:
+    """The settings of the last recorded update, by one call."""
+    with place(stack, "") as (folder, settings_file):
+        words = ["config", "refresh", "--force", "--stack", stack.name]
+        words += ["--config-file", str(settings_file)]
+        ran = _run(cli, words, folder)
+        if ran.code != 0 and _NEVER_UPDATED in ran.stderr:
+            return _of_the_program(stack)
+        _expect_success(ran, mask_of(cli))
+        return settings.recorded(settings_file.read_text(encoding="utf-8"))
+
+
+def _of_the_program(stack: Stack) -> Recorded:
+    """A stack that was never updated has its settings beside its program, or none at all."""
+    root = Path(stack.program.path)
+    folder = root if root.is_dir() else root.parent
+    file = folder / settings.file_name(stack.name)
+    if not file.is_file():
+        raise Refused(
+            f"the stack {stack.name} has never been updated",
+            why="A rollout changes what stands; here nothing is recorded to start from.",
+            hint="Bring the fleet up once with `pulumi up`.",
+        )
+    return settings.recorded(file.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def place(stack: Stack, text: str) -> Iterator[tuple[str, Path]]:
+    """A folder for one run, and in it the settings file with this text; gone afterwards.
+
+    The first is where the CLI runs: the program's own folder where its language's host runs it.
+    """
+    Path(stack.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=stack.folder))
+    try:
+        yield prepare(stack, folder, text), folder / settings.file_name(stack.name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(stack: Stack, folder: Path, text: str) -> str:
+    """Write project and settings into the folder; gives where the CLI is to run."""
+    if text:
+        (folder / settings.file_name(stack.name)).write_text(text, encoding="utf-8")
+    if not program_files.runs_here(stack.program):
+        return stack.program.path
+    (folder / "Pulumi.yaml").write_text(settings.project_text(stack.project), encoding="utf-8")
+    return str(folder)
+
+
+def mask_of(cli: Cli) -> Mask:
+    return Mask(cli.environment)
+
+
+def _asked(cli: Cli, words: tuple[str, ...], folder: str, mask: Mask) -> Ran:
+    """A reading call. Raises what its failure is."""
+    return _expect_success(_run(cli, ["--non-interactive", *words], folder), mask)
+
+
+def _run(cli: Cli, words: list[str], folder: str) -> Ran:
+    try:
+        return cli.run(words, folder, reads=True)
+    except OSError as error:
+        raise failures.error(failures.cannot_start(cli.command, str(error))) from None
+
+
+def _expect_success(ran: Ran, mask: Mask) -> Ran:
+    if ran.code != 0 or ran.timed_out:
+        raise failures.error(trouble_of(ran, mask))
+    return ran
+
+
+def trouble_of(ran: Ran, mask: Mask) -> Trouble:
+    """What the failure of a call without events is."""
+    return failures.judge(
+        failures.End(
+            code=ran.code,
+            stdout=mask.text(ran.stdout),
+            stderr=mask.text(ran.stderr),
+            timed_out=ran.timed_out,
+        )
+    )
