@@ -1,0 +1,1 @@
+"""The Pulumi driver: infrastructure as a program, previewed, bound, applied, undone."""
