@@ -124,10 +124,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """It will not come true."""
+    """It will not come true.
+
+    `hold`: the kind of hold (`HoldKind`) that it leads to whatever `on_failure` says, because nothing
+    was sent and only a person can judge why; an undo fails all the same.
+    """
 
     reason: str
     hint: str = ""
+    hold: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,9 +186,15 @@ Compensation: TypeAlias = Undo | Keep | Irreversible
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """What the driver said one operation would do to its resources, before the rollout began."""
+    """What the driver said one operation would do to its resources, before the rollout began.
+
+    `creates`: names of its own that it makes. `beyond`: what of it reaches further than the operation
+    may, in words. An announcement of no operation is what would change without any.
+    """
 
     operation: str
     resources: tuple[str, ...]
     kinds: tuple[str, ...]
     changed: tuple[str, ...]
+    creates: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()

@@ -155,6 +155,7 @@ class Placed:
     `runs` echoes what the program made of the configuration, its own values filled in, so that a
     first rollout knows what stands there before it writes any key: the entry of its configuration key.
     `membership`: of a node, the resources that attaching and detaching it may update.
+    `printed`: of a job, what its last run wrote to standard output; empty where the cluster tells.
     `url`: of a node, its own address; empty where it is reached through the cluster.
     """
 
@@ -163,6 +164,7 @@ class Placed:
     membership: tuple[str, ...] = ()
     url: str = ""
     in_cluster: InCluster | None = None
+    printed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,169 @@
+"""Which resources one change of a rollout may touch, and how. Whatever else an update would do is refused.
+
+A thing of the contract *owns* its resources: its change may update them. A creation, a replacement
+or a deletion has to have been announced as well, unless nothing was announced at all and the change
+is about starting the thing anew. Any other resource counts as foreign: only the plan can allow it. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import assert_never
+
+from rollout_kit.drivers.pulumi.api import May, Stack, Step
+from rollout_kit.model.operation import Announcement
+from rollout_kit.model.stack_contract import Given, Placed
+from rollout_kit.ports.infra import (
+    InfraChange,
+    ReplaceNode,
+    RunCommand,
+    RunJob,
+    SetAttached,
+    SetCohort,
+    SetMaintenance,
+    SetScheduler,
+)
+
+CREATE, UPDATE, REPLACE, DELETE = "create", "update", "replace", "delete"
+HARMLESS = frozenset({"same", "read", "refresh"})
+_BACK = {CREATE: DELETE, DELETE: CREATE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """The resources that a change is about. `anew`: it may start them afresh, not only alter them."""
+
+    alters: tuple[str, ...]
+    anew: tuple[str, ...] = ()
+
+
+def own(change: InfraChange, given: Given) -> Own:
+    """What makes up the thing that is to change; nothing where the output does not know it (yet)."""
+    match change:
+        case SetAttached(node=node):
+            return Own(alters=_of(given.nodes, node).membership)
+        case ReplaceNode(node=node):
+            placed = _of(given.nodes, node)
+            return Own(alters=placed.membership, anew=placed.resources)
+        case SetScheduler():
+            return Own(alters=(), anew=given.scheduler.resources if given.scheduler else ())
+        case SetMaintenance(name=name):
+            return Own(alters=(), anew=_of(given.maintenance, name).resources)
+        case SetCohort(cohort=cohort):
+            return Own(alters=_of(given.cohorts, cohort.path).resources)
+        case RunJob(job=job):
+            return Own(alters=(), anew=_of(given.jobs, job).resources)
+        case RunCommand():
+            return Own(alters=())
+        case _:
+            assert_never(change)
+
+
+def may(
+    change: InfraChange,
+    given: Given,
+    announced: Announcement | None,
+    *,
+    stack: Stack,
+    allowed: tuple[str, ...] = (),
+    undoing: bool = False,
+) -> tuple[May, ...]:
+    """Everything that the update of this change may do, resource by resource.
+
+    `announced`: what the rollout said of it (of what it undoes, where it is an undo). `allowed`:
+    the plan's own patterns of URNs that an announced step may reach beyond its own resources.
+    """
+    mine = own(change, given)
+    ops: dict[str, set[str]] = {root(stack): {UPDATE}}
+    for urn in (*mine.alters, *mine.anew):
+        ops.setdefault(urn, set()).add(UPDATE)
+    if announced is None:
+        for urn in mine.anew:
+            ops[urn] |= {REPLACE, CREATE}
+    else:
+        names = frozenset((*mine.alters, *mine.anew, *announced.creates))
+        for urn, op in zip(announced.resources, announced.kinds, strict=True):
+            if urn in names or _matches(urn, allowed):
+                ops.setdefault(urn, set()).update({op, _BACK.get(op, op)} if undoing else {op})
+                ops[urn].add(UPDATE)
+    return tuple(May(urn=urn, ops=tuple(sorted(found))) for urn, found in ops.items())
+
+
+def beyond(
+    change: InfraChange,
+    before: Given,
+    after: Given | None,
+    steps: Iterable[Step],
+    *,
+    stack: Stack,
+    allowed: tuple[str, ...] = (),
+) -> tuple[Step, ...]:
+    """The steps that reach further than this change: foreign resources, or more than membership.
+
+    `after`: the output with the change in force, which names what it creates; what belonged to
+    another thing before still does.
+    """
+    mine, others = own(change, before), _foreign(change, before)
+    anew, alters = set(mine.anew), set(mine.alters)
+    if after is not None:
+        new = own(change, after)
+        born = {*new.alters, *new.anew} - others - alters
+        anew |= born if not isinstance(change, SetAttached) else set()
+    found = []
+    for step in steps:
+        if step.op in HARMLESS or step.urn == root(stack) or _matches(step.urn, allowed):
+            continue
+        if step.urn in anew or (step.urn in alters and _alters(step, change)):
+            continue
+        found.append(step)
+    return tuple(found)
+
+
+def _alters(step: Step, change: InfraChange) -> bool:
+    """Whether the step leaves the resource in place; with its node, membership may be made anew too."""
+    return step.op == UPDATE or (isinstance(change, ReplaceNode) and step.op != DELETE)
+
+
+def _foreign(change: InfraChange, given: Given) -> frozenset[str]:
+    from rollout_kit.drivers.pulumi.contract import things
+
+    mine = own(change, given)
+    everything = {
+        urn for placed in things(given).values() for urn in (*placed.resources, *placed.membership)
+    }
+    return frozenset(everything - {*mine.alters, *mine.anew})
+
+
+def root(stack: Stack) -> str:
+    """The URN of the stack itself: every update writes its outputs."""
+    short = stack.name.rpartition("/")[2]
+    return f"urn:pulumi:{short}::{stack.project}::pulumi:pulumi:Stack::{stack.project}-{short}"
+
+
+def in_words(steps: Iterable[Step]) -> str:
+    """`replace StatefulSet api-2 (image), …`"""
+    return ", ".join(step_in_words(step) for step in steps)
+
+
+def step_in_words(step: Step) -> str:
+    because = step.reasons or step.changed
+    return f"{step.op} {short(step.urn)}" + (f" ({', '.join(because)})" if because else "")
+
+
+def short(urn: str) -> str:
+    """`Type name` of a URN; the URN itself where it has not that form."""
+    parts = urn.split("::")
+    if len(parts) < 4:
+        return urn
+    kind = parts[2].rpartition("$")[2].rpartition(":")[2]
+    return f"{kind} {'::'.join(parts[3:])}"
+
+
+def _of(things: Mapping[str, Placed], name: str) -> Placed:
+    return things.get(name, Placed(resources=()))
+
+
+def _matches(urn: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(urn, pattern) for pattern in patterns)
