@@ -9,6 +9,7 @@ from rollout_kit.model.identity import CohortRef, QueueRef
 from rollout_kit.model.observation import (
     SCHEDULER_MARKER,
     SCHEDULER_RUNNING,
+    Absent,
     FactValue,
     Observation,
     capability_fact,
@@ -28,6 +29,7 @@ RUNS = "runs/"
 """Prefix in `unread` of namespaces whose open runs could not be listed."""
 NAMESPACES = "namespaces"
 """Key in `unread` for the list of namespaces itself."""
+_NOT_ASKED = Missing(why=Absent.NOT_READ, reason="this look needs no windows")
 
 
 def queue_fact(queue: QueueRef) -> str:
@@ -36,14 +38,20 @@ def queue_fact(queue: QueueRef) -> str:
 
 
 def read_queue(
-    queue: QueueRef, readers: Readers, now_s: float, named: Sequence[CohortRef] = ()
+    queue: QueueRef,
+    readers: Readers,
+    now_s: float,
+    named: Sequence[CohortRef] = (),
+    *,
+    windows: bool = False,
 ) -> Seen:
     """Every cohort that the server or the driver knows on this queue.
 
     A cohort without a row on the server has no `drain_intent`, one without a spec no `replicas`: left
     out when that was read, an `Absent` when it was not. `named`: cohorts that appear in either case.
+    `windows`: how long a poll and a heartbeat take is asked too; proofs that somebody is gone need it.
     """
-    look = _look(queue, readers)
+    look = _look(queue, readers, windows=windows)
     cohorts = tuple(dict.fromkeys((*look.rows(), *_specified(look), *named)))
     facts: dict[str, FactValue] = {queue_fact(queue): _answers(look.table)}
     for cohort in cohorts:
@@ -91,7 +99,7 @@ def read_leaving(cohort: CohortRef, readers: Readers, now_s: float) -> Seen:
     routing in every one; queues with runs of this pin are looked at too. An independent queue stands
     alone.
     """
-    own = read_queue(cohort.queue, readers, now_s, (cohort,))
+    own = read_queue(cohort.queue, readers, now_s, (cohort,), windows=True)
     looks = [own, read_markers(readers, now_s)]
     namespaces = _namespaces(cohort, own, readers)
     if isinstance(namespaces, Missing):
@@ -127,7 +135,7 @@ def _marker(spec: ProcessSpec | Missing | None) -> FactValue:
     return None if spec is None else spec.marker
 
 
-def _look(queue: QueueRef, readers: Readers) -> Look:
+def _look(queue: QueueRef, readers: Readers, *, windows: bool) -> Look:
     engine, infra = readers.engine, readers.infra
     specs = ask_driver(readers, Answers.SPEC, infra.cohort_specs)
     known = () if isinstance(specs, Missing) else tuple(c for c in specs if c.queue == queue)
@@ -138,7 +146,7 @@ def _look(queue: QueueRef, readers: Readers) -> Look:
         workers=ask(lambda: engine.workers(queue)),
         specs=specs,
         processes={cohort: _processes(cohort, readers) for cohort in known},
-        info=ask(lambda: engine.cluster_info(None)),
+        info=ask(lambda: engine.cluster_info(None)) if windows else _NOT_ASKED,
     )
 
 

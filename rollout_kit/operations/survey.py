@@ -20,7 +20,7 @@ def read_pins(readers: Readers, now_s: float) -> Seen:
 
     A marker is the process's and pins the starts of every namespace; a selection stays in its own.
     """
-    named = [read_queue(queue, readers, now_s) for queue in readers.scope.queues]
+    named = [read_queue(queue, readers, now_s, windows=True) for queue in readers.scope.queues]
     seen, namespaces = _namespaces(merged(named, now_s), readers)
     others = _others(readers, namespaces, now_s)
     runs = [read_runs(namespace, readers, now_s) for namespace in namespaces]

@@ -13,7 +13,9 @@ from rollout_kit.model.capability import Capability
 from rollout_kit.model.gate import MetricSource
 from rollout_kit.model.observation import Absent, capability_fact
 from rollout_kit.operations.one_look import in_one_look
+from rollout_kit.operations.queues import read_leaving, read_queue
 from rollout_kit.ports.errors import Trouble, Unavailable
+from rollout_kit.simulation.site import OLD, cohort
 from rollout_kit.simulation.world import World
 from rollout_kit.transport.messages import Request
 
@@ -81,3 +83,18 @@ def test_what_gave_no_answer_is_asked_again_in_the_same_look_and_what_answered_i
     assert len(asked) == 2
     in_one_look(readers).engine.cluster_info(None)
     assert len(asked) == 3
+
+
+def test_a_look_at_a_queue_asks_how_long_a_poll_takes_only_for_who_is_to_be_gone() -> None:
+    world = World(load=False)
+    readers, _ = world.outside(world.document())
+    asked: list[str] = []
+    world.before_request = lambda request: asked.append(request.url)
+    leaving, now_s = cohort("orders", OLD), world.clock.monotonic_s()
+    seen = read_queue(leaving.queue, readers, now_s)
+    assert "http://front/api/cluster/info" not in asked
+    assert seen.situation.queue(leaving.queue).poll_timeout_s is None
+    seen = read_leaving(leaving, readers, now_s)
+    assert asked.count("http://front/api/cluster/info") == 1
+    assert seen.situation.queue(leaving.queue).poll_timeout_s == 2.0
+    assert observe_fleet(readers, now_s).situation.queue(leaving.queue).poll_timeout_s == 2.0

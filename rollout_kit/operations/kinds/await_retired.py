@@ -35,7 +35,7 @@ class AwaitRetired(Check):
         cohort = _arguments(op).cohort
         if op.rollback.new_build is NewBuild.FREEZE:
             return read_leaving(cohort, readers, now_s)
-        return read_queue(cohort.queue, readers, now_s, (cohort,))
+        return read_queue(cohort.queue, readers, now_s, (cohort,), windows=True)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
