@@ -18,6 +18,10 @@ _OWNER = re.compile(r"^  (?P<type>\S.*?) \((?P<name>.*)\):$")
 _ERROR = re.compile(r"^    error: (?P<text>.*)$")
 _REASON = re.compile(r"\[(?P<code>[A-Z][A-Za-z]+)\] (?P<text>[^\n]+)")
 _REASONS_AT_MOST = 3
+_MANAGER = re.compile(
+    r'conflicts? with "(?P<manager>[^"]+)"(?P<rest>.*?)(?=conflicts? with "|$)', re.DOTALL
+)
+_FIELD = re.compile(r"(?<![\w./])\.[A-Za-z][^\s,]*")
 
 
 def program_error(text: str, folder: str) -> Trouble:
@@ -54,6 +58,16 @@ def with_reason(trouble: Trouble, text: str, waiting: Mapping[str, str]) -> Trou
     said = list(dict.fromkeys([*reasons, *(_plain(item) for item in details), last]))
     told = "; ".join([item for item in said if item][:_REASONS_AT_MOST])
     return replace(trouble, message=f"{trouble.message}: {told}") if told else trouble
+
+
+def with_managers(trouble: Trouble, text: str) -> Trouble:
+    """The same with who set which fields."""
+    told = [
+        f"{found['manager']} set {', '.join(field.lstrip('.') for field in fields)}"
+        for found in _MANAGER.finditer(text.partition("Apply failed")[2])
+        if (fields := _FIELD.findall(found["rest"]))
+    ]
+    return replace(trouble, message=f"{trouble.message}: {'; '.join(told)}") if told else trouble
 
 
 def _plain(detail: str) -> str:

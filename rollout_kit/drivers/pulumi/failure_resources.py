@@ -20,8 +20,8 @@ _NOT_READY = (
 _OF_RESOURCES = (
     Rule(
         name="field-conflict", kind=_C,
-        pattern=r"field conflict detected.*?Apply failed with[^:]*: (?P<conflicts>.*)",
-        message="{name} has fields that somebody else set: {conflicts}",
+        pattern=r"field conflict detected",
+        message="{name} has fields that somebody else set",
         why="A change would take them back from whoever set them.",
         hint="Undo that change by hand, or put it into the program; then resume.",
     ),
@@ -132,8 +132,8 @@ _PROGRAM = re.compile(r"python inline source runtime error|an unhandled error oc
 
 RANK = (
     *dict.fromkeys(rule.name for rule in _OF_RESOURCES),
-    "program-error",
     "resource-failed",
+    "program-error",
 )
 """Of several failures of one update, the first of these is the one to tell."""
 
@@ -145,7 +145,7 @@ def of_resource(said: Said, waiting: Mapping[str, str], folder: str) -> Trouble 
         return None
     for rule in _OF_RESOURCES:
         if (found := rule.judge(text, said.urn)) is not None:
-            return places.with_reason(found, text, waiting) if rule.name == "not-ready" else found
+            return _in_detail(found, text, waiting)
     if _PROGRAM.search(text):
         return places.program_error(text, folder)
     return Trouble(
@@ -156,3 +156,13 @@ def of_resource(said: Said, waiting: Mapping[str, str], folder: str) -> Trouble 
         hint="Correct what it names; then resume.",
         urn=said.urn,
     )
+
+
+def _in_detail(trouble: Trouble, text: str, waiting: Mapping[str, str]) -> Trouble:
+    match trouble.name:
+        case "not-ready":
+            return places.with_reason(trouble, text, waiting)
+        case "field-conflict":
+            return places.with_managers(trouble, text)
+        case _:
+            return trouble

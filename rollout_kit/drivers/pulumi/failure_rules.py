@@ -58,7 +58,7 @@ _BEFORE = (
     ),
     Rule(
         name="token-refused", kind=_R, trouble="auth",
-        pattern=r"Unauthorized: |\b401\b",
+        pattern=r"Unauthorized: ",
         message="the backend does not accept the access token",
         hint="Set PULUMI_ACCESS_TOKEN to a valid token of this backend.",
     ),

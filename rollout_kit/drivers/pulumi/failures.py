@@ -54,12 +54,20 @@ def judge(end: End) -> Trouble:
     judged = [failure_resources.of_resource(item, waiting, end.folder) for item in said]
     known = [item for item in judged if item is not None]
     if known:
-        return min(known, key=lambda item: failure_resources.RANK.index(item.name))
+        return min(known, key=lambda it: (failure_resources.RANK.index(it.name), not it.urn))
     return failure_rules.by_code(end.code) or _unknown(end)
 
 
 def _unknown(end: End) -> Trouble:
     text = (end.stderr.strip() or end.stdout.strip()).splitlines()[-_TAIL_LINES:]
+    if not end.stdout.strip() and end.code in {1, 2}:
+        return Trouble(
+            kind=Kind.REFUSED,
+            name="refused",
+            message=f"the Pulumi CLI refuses: {' | '.join(text) or 'without a word'}",
+            why="Nothing was sent.",
+            hint="Correct what it names; `rollout-kit doctor` looks at the rest.",
+        )
     return Trouble(
         kind=Kind.UNAVAILABLE,
         name="unknown",

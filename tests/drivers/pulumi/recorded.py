@@ -1,0 +1,72 @@
+"""Recordings of a real CLI: its failing calls, its events as the SDK's objects, its states."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+_NAMED = os.environ.get("ROLLOUT_KIT_RECORDINGS")
+FOLDER = Path(_NAMED or Path(__file__).parents[4] / "shared" / "recordings") / "pulumi"
+_EVENTS = (
+    *("cancel_event", "stdout_event", "diagnostic_event", "prelude_event", "summary_event"),
+    *("resource_pre_event", "res_outputs_event", "res_op_failed_event", "policy_event"),
+)
+_STATE = ("id", "urn", "type", "inputs", "outputs", "init_errors")
+_META = ("op", "urn", "type", "old", "new", "keys", "diffs", "detailed_diff")
+
+
+def demand() -> None:
+    """Skip, or fail where the recordings must be there."""
+    if FOLDER.is_dir():
+        return
+    said = f"no recordings in {FOLDER}: set ROLLOUT_KIT_RECORDINGS to the folder that holds them"
+    if _NAMED or os.environ.get("CI"):
+        pytest.fail(said)
+    pytest.skip(said)
+
+
+def load(name: str) -> list[dict[str, Any]]:
+    """The steps of a recording."""
+    demand()
+    steps: list[dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text())["steps"]
+    return steps
+
+
+def names(area: str = "*") -> list[str]:
+    found = sorted(FOLDER.glob(f"{area}/*.json"))
+    return [path.relative_to(FOLDER).with_suffix("").as_posix() for path in found]
+
+
+def calls(step: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every process of the CLI in a step."""
+    return step.get("cli_calls") or ([step] if step.get("kind") == "cli" else [])
+
+
+def events(step: dict[str, Any]) -> Iterator[Any]:
+    """The step's events with the attributes that the SDK gives them."""
+    for raw in step.get("events", []):
+        yield SimpleNamespace(**{name: _event(raw.get(name)) for name in _EVENTS})
+
+
+def _event(raw: dict[str, Any] | None) -> Any:
+    if raw is None:
+        return None
+    if "metadata" in raw:
+        return SimpleNamespace(metadata=_metadata(raw["metadata"]))
+    return SimpleNamespace(**{"urn": None, "ephemeral": None, "severity": "", "message": "", **raw})
+
+
+def _metadata(raw: dict[str, Any]) -> Any:
+    meta = {name: raw.get(name) for name in _META}
+    for side in ("old", "new"):
+        state = raw.get(side)
+        meta[side] = state and SimpleNamespace(**{name: state.get(name) for name in _STATE})
+    detailed = raw.get("detailed_diff") or {}
+    meta["detailed_diff"] = {path: SimpleNamespace(**diff) for path, diff in detailed.items()}
+    return SimpleNamespace(**meta)

@@ -1,0 +1,145 @@
+"""Each recorded failure of the CLI is one class of error, with a sentence of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollout_kit.drivers.pulumi import failures
+from rollout_kit.drivers.pulumi.api import Kind
+from rollout_kit.drivers.pulumi.events import Said, Stream
+from rollout_kit.ports import errors
+from tests.drivers.pulumi import recorded
+
+CASES = [
+    line.split("\t")
+    for line in Path(__file__).with_name("failures.tsv").read_text("utf-8").splitlines()
+]
+
+
+def _end(call: dict[str, object]) -> failures.End:
+    return failures.End(
+        code=int(str(call["exit_code"])),
+        stdout=str(call.get("stdout") or ""),
+        stderr=str(call.get("stderr") or ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "kind", "word", "sentence"),
+    CASES,
+    ids=[f"{case[0]} {case[1]}" for case in CASES],
+)
+def test_a_recorded_failure_has_its_class_and_its_sentence(
+    name: str, place: str, kind: str, word: str, sentence: str
+) -> None:
+    step, call = map(int, place.split("."))
+    trouble = failures.judge(_end(recorded.calls(recorded.load(name)[step])[call]))
+    assert (trouble.kind.value, trouble.name, trouble.message) == (kind, word, sentence)
+    assert trouble.why
+    assert trouble.hint
+
+
+@pytest.mark.parametrize("name", recorded.names())
+def test_no_recorded_failure_of_an_update_or_a_reading_call_is_unknown(name: str) -> None:
+    for step in recorded.load(name):
+        for call in recorded.calls(step):
+            words = [word for word in call["argv"][1:] if not word.startswith("-")]
+            if (
+                call.get("exit_code", 0) == 0
+                or "import" in words
+                or name == "preview/plan-bad-file"
+            ):
+                continue
+            assert failures.judge(_end(call)).name != "unknown", call["stderr"] or call["stdout"]
+
+
+def test_the_reason_of_a_resource_that_never_got_ready_is_what_was_last_waited_for() -> None:
+    step = recorded.load("kubernetes/never-ready")[1]
+    stream = Stream(mask=str)
+    for event in recorded.events(step):
+        stream.take(event)
+    end = failures.End(code=1, errors=tuple(stream.errors), waiting=tuple(stream.passing.items()))
+    trouble = failures.judge(end)
+    assert trouble.message == (
+        "Deployment web did not get ready in time: Minimum number of Pods to consider the "
+        "application live was not attained; Waiting for app ReplicaSet to be available "
+        "(0/1 Pods available)"
+    )
+    assert trouble.urn == "urn:pulumi:dev::proj::kubernetes:apps/v1:Deployment::web"
+
+
+def test_a_pods_own_reason_stands_in_the_message() -> None:
+    text = (
+        '1 error occurred:\n\t* the Kubernetes API server reported that "shop/web" failed to fully '
+        "initialize or become live: 'web' timed out waiting to be Ready\n"
+        '\t* [ImagePullBackOff] Back-off pulling image "shop/web:1.3"'
+    )
+    said = Said(
+        severity="error", text=text, urn="urn:pulumi:d::p::kubernetes:apps/v1:Deployment::w"
+    )
+    trouble = failures.judge(failures.End(code=1, errors=(said,)))
+    assert trouble.message == (
+        'Deployment w did not get ready in time: ImagePullBackOff: Back-off pulling image "shop/web:1.3"'
+    )
+
+
+def test_an_error_of_the_program_names_the_users_own_line() -> None:
+    text = (
+        "python inline source runtime error: no such node\nTraceback (most recent call last):\n"
+        '  File "/x/site-packages/pulumi/runtime/stack.py", line 253, in run\n    result = func()\n'
+        '  File "/srv/infra/fleet.py", line 12, in main\n    node(3)\n'
+        '  File "/srv/infra/nodes.py", line 40, in node\n    raise KeyError(n)\n'
+        '  File "/x/site-packages/pulumi/config.py", line 9, in get\n    raise\nKeyError: 3'
+    )
+    end = failures.End(code=1, errors=(Said(severity="error", text=text),), folder="/srv/infra")
+    assert failures.judge(end).message == "the program failed: /srv/infra/nodes.py:40: KeyError: 3"
+
+
+@pytest.mark.parametrize(
+    ("end", "word"),
+    [
+        (failures.End(code=-9), "killed"),
+        (failures.End(code=8, stderr="error: update cancelled"), "aborted"),
+        (failures.End(code=None, timed_out=True), "no-end"),
+        (failures.End(code=3), "not-logged-in"),
+        (failures.End(code=6), "stack-missing"),
+        (failures.End(code=255, stdout="panic"), "unknown"),
+        (failures.End(code=2, stderr="error: bad"), "refused"),
+    ],
+)
+def test_an_end_without_a_known_text_goes_by_its_code(end: failures.End, word: str) -> None:
+    assert failures.judge(end).name == word
+
+
+@pytest.mark.parametrize(
+    ("printed", "word"),
+    [
+        ("v3.204.0", "too-old"),
+        ("v2.9.1", "wrong-major"),
+        ("v4.0.0", "wrong-major"),
+        ("v3.300.0", "untested"),
+        ("who knows", "unreadable-version"),
+    ],
+)
+def test_a_version_that_was_not_tested_is_refused(printed: str, word: str) -> None:
+    unfit = failures.unfit_version(printed)
+    assert unfit is not None
+    assert unfit.name == word
+    assert isinstance(failures.error(unfit), errors.Incompatible)
+
+
+@pytest.mark.parametrize("printed", ["v3.205.0", "v3.259.0\n", "3.299.9-dev"])
+def test_a_tested_version_will_do(printed: str) -> None:
+    assert failures.unfit_version(printed) is None
+
+
+def test_each_class_of_trouble_is_one_of_the_ports_errors() -> None:
+    missing = failures.error(failures.no_cli("pulumi"))
+    assert isinstance(missing, errors.Refused)
+    assert missing.trouble is errors.Trouble.NOT_FOUND
+    assert "pulumi.com/docs/install" in missing.hint
+    full = failures.no_space("/state", 3.4, 64)
+    assert full.kind is Kind.REFUSED
+    assert "3 MB free" in full.message
