@@ -20,6 +20,7 @@ class Answers(StrEnum):
     CONNECTIONS = "connections"
     PROCESSES = "processes"
     JOBS = "jobs"
+    ANNOUNCE = "announce"  # which resources each change will touch, before anything is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,18 @@ class LiveProcess:
 
 
 class JobState(StrEnum):
+    """How long work under a key stands."""
+
     UNKNOWN = "unknown"  # never begun
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     LOST = "lost"  # its supervisor died without a word
+    REFUSED = "refused"  # it would have reached further than announced: nothing was sent
+    CONFLICT = "conflict"  # somebody else holds or changed what it needs
+    AWAITED = "awaited"  # a person was asked for it, and the server will show it
+    ASKED = "asked"  # a person was asked for it, and only they can say when it is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

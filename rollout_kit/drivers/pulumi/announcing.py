@@ -37,8 +37,8 @@ class Stage:
 def stages(changes: Changes, now: Wanted) -> tuple[Stage, ...]:
     """The configurations along the way, in order."""
     found, wanted = [], now
-    for number, (operation, change) in enumerate(changes, start=1):
-        wanted = changed(wanted, change, run=f"preview-{number}")
+    for operation, change in changes:
+        wanted = changed(wanted, change, key=operation)
         found.append(Stage(operation=operation, change=change, values=as_values(wanted)))
     return tuple(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import assert_never
 
@@ -28,8 +29,13 @@ from rollout_kit.ports.infra import (
 )
 
 
-def changed(wanted: Wanted, change: InfraChange, *, run: str) -> Wanted:
-    """The whole configuration with this change in it. `run` names this one run of a job.
+def run_name(key: str) -> str:
+    """The name of one run of a job: short, and fit for whatever the program makes of it."""
+    return f"r{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def changed(wanted: Wanted, change: InfraChange, *, key: str) -> Wanted:
+    """The whole configuration with this change in it. `key`: of the work, to name a job's run by.
 
     Raises Refused: the node is not known, or a scheduler is to stop of which nothing is known.
     """
@@ -63,7 +69,7 @@ def changed(wanted: Wanted, change: InfraChange, *, run: str) -> Wanted:
             )
             return replace(wanted, cohorts=cohorts)
         case RunJob(job=job, image=image, revision=revision):
-            entry = JobWanted(image=image, run=run, revision=revision)
+            entry = JobWanted(image=image, run=run_name(key), revision=revision)
             return replace(wanted, jobs={**(wanted.jobs or {}), job: entry})
         case RunCommand():
             return wanted

@@ -79,6 +79,9 @@ def may(
     ops: dict[str, set[str]] = {root(stack): {UPDATE}}
     for urn in (*mine.alters, *mine.anew):
         ops.setdefault(urn, set()).add(UPDATE)
+    if isinstance(change, RunJob):  # each run is a thing of its own, and the one before goes
+        for urn in mine.anew:
+            ops[urn] |= {CREATE, REPLACE, DELETE}
     if announced is None:
         for urn in mine.anew:
             ops[urn] |= {REPLACE, CREATE}

@@ -1,0 +1,265 @@
+"""The Pulumi driver: `ports.infra.Infra` for a fleet that a program of infrastructure describes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rollout_kit.drivers.pulumi import api, begun, changing, radius
+from rollout_kit.drivers.pulumi.announced import Announced
+from rollout_kit.drivers.pulumi.live import Live, NoCluster
+from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
+from rollout_kit.drivers.pulumi.readings import Readings, bindings
+from rollout_kit.drivers.pulumi.specs import Specs
+from rollout_kit.drivers.pulumi.standing import filled, overlaid
+from rollout_kit.drivers.pulumi.wanted import as_values, from_values
+from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
+from rollout_kit.drivers.work.program import Program
+from rollout_kit.drivers.work.work import Work
+from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.operation import Announcement
+from rollout_kit.model.situation import ProgramEnd
+from rollout_kit.model.stack_contract import Given, Placed
+from rollout_kit.ports.errors import InFlight, NotYet, Refused
+from rollout_kit.ports.infra import (
+    Answers,
+    CohortSpec,
+    InfraChange,
+    JobState,
+    JobStatus,
+    LiveProcess,
+    ProcessSpec,
+    RunCommand,
+    RunJob,
+)
+
+CHILD = "rollout_kit.drivers.pulumi.update"
+WITHIN_S = 600.0
+
+
+class PulumiDriver:
+    """Changes a stack by small updates, each carried out by a child that previews and compares first.
+
+    Specs are the live objects where the fleet is on Kubernetes; otherwise what a refreshing preview
+    shows to be so. While a change is under way they are what it wants. Nothing waits longer than a
+    port call may: a reading that takes longer is held in flight.
+    """
+
+    def __init__(
+        self,
+        stack: api.Stack,
+        environment: Mapping[str, str],
+        *,
+        plan_folder: Path,
+        allowed: tuple[str, ...] = (),
+        secrets: Iterable[str] = (),
+        live: Live | None = None,
+    ) -> None:
+        """`allowed`: patterns of URNs that a change may reach beyond its own resources.
+
+        `secrets`: names of environment variables whose values nothing that is kept may show.
+        """
+        self.stack = stack
+        self.program = program_name(stack.program)
+        self._plan_folder = plan_folder
+        self._allowed = allowed
+        self._secrets = tuple(secrets)
+        self._live = live or NoCluster()
+        self._work = Work(WorkFolder(Path(stack.folder)), environment)
+        self._log = begun.Log(self._work.folder)
+        self._readings = Readings(stack, self.program, allowed)
+        self._specs = Specs(self._readings, self._live, self._begun)
+        self._announced = Announced()
+        self._at_work: set[str] = set()
+
+    # What it can say
+
+    def answers(self) -> frozenset[Answers]:
+        always = {Answers.SPEC, Answers.MEMBERSHIP, Answers.JOBS, Answers.ANNOUNCE}
+        counts = {Answers.PROCESSES} if self._live.is_there else set()
+        return frozenset(always | counts)
+
+    def node_spec(self, node: str) -> ProcessSpec:
+        return self._specs.node(node)
+
+    def attached(self, node: str) -> bool:
+        return self._specs.attached(node)
+
+    def connections(self, node: str) -> int | None:  # noqa: ARG002
+        """Nothing counts them: membership is a label, or whatever the program makes of it."""
+        return None
+
+    def node_processes(self, node: str) -> tuple[LiveProcess, ...]:
+        return self._live.processes(self._specs.placed("nodes", node))
+
+    def scheduler_spec(self) -> ProcessSpec | None:
+        return self._specs.scheduler()
+
+    def scheduler_processes(self) -> tuple[LiveProcess, ...]:
+        scheduler = self._given().scheduler
+        return self._live.processes(scheduler) if scheduler else ()
+
+    def maintenance_specs(self) -> Mapping[str, ProcessSpec]:
+        return self._specs.maintenance()
+
+    def maintenance_processes(self, name: str) -> tuple[LiveProcess, ...]:
+        return self._live.processes(self._specs.placed("maintenance", name))
+
+    def cohort_specs(self) -> Mapping[CohortRef, CohortSpec]:
+        return self._specs.cohorts()
+
+    def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]:
+        placed = self._given().cohorts.get(cohort.path)
+        return self._live.processes(placed) if placed else ()
+
+    def ended(self, resource: str) -> ProgramEnd | None:
+        placed = self._resource(resource)
+        return self._live.ended(placed) if placed else None
+
+    def knows_image(self, image: str) -> bool:
+        """Only a registry could say. What runs somewhere in the fleet can be run; what is no name cannot.
+
+        Raises Refused: nobody can tell before it is pulled.
+        """
+        if not image.strip() or any(char.isspace() for char in image):
+            return False
+        if image in self._specs.images():
+            return True
+        raise Refused(
+            f"whether {image} can be pulled is known when it is pulled",
+            hint="the first node that cannot pull it stops the rollout with the registry's own words",
+        )
+
+    def url(self, node: str) -> str:
+        """The node's own address, as the program gives it now. Raises Refused: it gives none."""
+        url = self._specs.placed("nodes", node).url
+        if not url or url == api.UNKNOWN:
+            raise Refused(
+                f"{self.program} gives no address for node {node} (nodes/{node}/url)",
+                hint="let the output `fleet` give it, or name the address in target.nodes",
+            )
+        return url
+
+    def output(self, path: tuple[str, ...]) -> object:
+        """A value of the stack's outputs, by its path; None where there is none."""
+        value: object = self._readings.recorded().picture.outputs
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    # What it would do
+
+    def announce(self, changes: tuple[tuple[str, InfraChange], ...]) -> tuple[Announcement, ...]:
+        """Chained previews; raises InFlight until the last one is there, Refused without a contract."""
+        given = self._given()
+        asked = tuple(need for name, change in changes for need in of_change(change, name))
+        refuse_missing(given, asked, self.program)
+        ours = tuple(item for item in changes if not isinstance(item[1], RunCommand))
+        return self._readings.announced(ours) if ours else ()
+
+    def hold_to(self, announced: tuple[Announcement, ...], program_digest: str) -> None:
+        """What the rollout announced of each operation, and with which program: told once it is known."""
+        self._announced = Announced(announced, program_digest)
+
+    def binding(self) -> Mapping[str, str]:
+        """What a saved preview is held to beside the fleet: state, configuration, program."""
+        return bindings(self._readings.recorded(), api.digest(self.stack.program))
+
+    # What it does
+
+    def begin(self, key: str, change: InfraChange) -> None:
+        """Lay the change down, then start its child; the same key joins what runs.
+
+        Raises NotYet: the stack is still being read. Refused: the program does not offer what it needs.
+        """
+        if isinstance(change, RunCommand):
+            self._work.run_command(key, change, self._plan_folder, self._secrets)
+            return
+        is_job = isinstance(change, RunJob)
+        state = self.work(key).state
+        if state in UNDER_WAY or (is_job and state is JobState.SUCCEEDED):
+            return
+        try:
+            request = self._request(key, change)
+        except InFlight as error:
+            raise NotYet(error.message, hint=error.hint) from error
+        folder = begun.write(self._work.folder, key, change, request)
+        program = Program(
+            argv=(sys.executable, "-m", CHILD, str(folder)),
+            directory=self._plan_folder.resolve(),
+            ends_with_tool=True,
+        )
+        self._at_work.add(key)
+        self._readings.forget()
+        self._work.run(key, self.stack.name, program, self._secrets, joins_success=False)
+
+    def work(self, key: str) -> JobStatus:
+        folder = self._work.folder
+        status = begun.status_of(self._work.status(key), begun.result(folder.work(key)))
+        if key in self._at_work and status.state not in UNDER_WAY:
+            self._at_work.discard(key)
+            self._readings.forget()
+            self._live.forget()
+        return self._with_output(key, status)
+
+    def stop(self, key: str) -> None:
+        """One SIGINT, and its end awaited. Raises Unavailable while it has not ended: ask again."""
+        self._work.stop(key)
+
+    def _request(self, key: str, change: InfraChange) -> api.UpdateRequest:
+        recorded = self._readings.recorded()
+        refuse_missing(recorded.given, of_change(change, key), self.program)
+        settings = api.recorded(self.stack)  # once more: somebody may have updated since
+        now = filled(from_values(settings.configuration), recorded.given)
+        mine = {k: item for k, item in self._begun().items() if item.key != key}
+        wanted = changing.changed(overlaid(now, mine), change, key=key)
+        name = changing.key_of(change)
+        assert name is not None
+        announced, undoing = self._announced.of(key, change)
+        return api.UpdateRequest(
+            stack=self.stack,
+            operation=key,
+            wanted={name.full: as_values(wanted)[name.full]},
+            may=radius.may(
+                change,
+                recorded.given,
+                announced,
+                stack=self.stack,
+                allowed=self._allowed,
+                undoing=undoing,
+            ),
+            program_digest=self._announced.program_digest,
+            within_s=WITHIN_S,
+        )
+
+    def _with_output(self, key: str, status: JobStatus) -> JobStatus:
+        """What a job printed, where the cluster or the program can tell."""
+        change = begun.change_of(self._work.folder, key)
+        if not isinstance(change, RunJob) or status.state in UNDER_WAY:
+            return status
+        placed = begun.placed(begun.result(self._work.folder.work(key)), change.job)
+        if placed is None:
+            return status
+        return replace(status, output=placed.printed or self._live.output(placed))
+
+    def _begun(self) -> Mapping[str, begun.Begun]:
+        return self._log.latest()
+
+    def _given(self) -> Given:
+        return self._readings.recorded().given
+
+    def _resource(self, resource: str) -> Placed | None:
+        kind, _, name = resource.partition("/")
+        given = self._given()
+        if kind == "scheduler":
+            return given.scheduler
+        sections = {"node": given.nodes, "maintenance": given.maintenance, "cohort": given.cohorts}
+        return sections.get(kind, {}).get(name)
+
+
+def program_name(program: api.Program) -> str:
+    """As messages name it."""
+    path = Path(program.path)
+    return f"{path.name}:{program.function}" if program.function else path.name
