@@ -49,6 +49,10 @@ class Refused(OutsideError):
     """It said no and will again (401, 403, 404, 422, 409 of our own making)."""
 
 
+class Unknowable(Refused):
+    """It never can say: asking again is of no use, only a person may know."""
+
+
 class Conflict(OutsideError):
     """Someone else holds or changed it: stop, and say who."""
 

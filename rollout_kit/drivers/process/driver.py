@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rollout_kit.drivers.process import announcing, endings
+from rollout_kit.drivers import announcing
+from rollout_kit.drivers.process import endings
 from rollout_kit.drivers.process.fleet import Fleet
 from rollout_kit.drivers.process.fleet_file import read_fleet
 from rollout_kit.drivers.process.masking import Mask

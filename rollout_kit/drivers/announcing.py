@@ -1,13 +1,17 @@
-"""What each change of a plan would do to which processes, in order, each after the ones before it."""
+"""What each change of a plan would do to which processes, in order, each after the ones before it.
+
+For drivers that only know what runs: it compares specs, and asks nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from rollout_kit.model.operation import Announcement
 from rollout_kit.ports.infra import (
+    Answers,
     CohortSpec,
     InfraChange,
     InfraReader,
@@ -21,13 +25,16 @@ from rollout_kit.ports.infra import (
     SetScheduler,
 )
 
-Known = ProcessSpec | CohortSpec | bool | None
+Known: TypeAlias = ProcessSpec | CohortSpec | bool | None
 
 
 def announce(
     changes: tuple[tuple[str, InfraChange], ...], now: InfraReader
 ) -> tuple[Announcement, ...]:
-    """Compare each change with what the changes before it will have left. Reads only."""
+    """Compare each change with what the changes before it will have left. Reads only.
+
+    What the driver cannot say is compared with nothing: all of the change is announced.
+    """
     world: dict[str, Known] = {}
     announced = []
     for operation, change in changes:
@@ -63,9 +70,14 @@ def _wanted(change: InfraChange) -> tuple[str, str, Known]:
 
 
 def _present(change: InfraChange, now: InfraReader) -> Known:
+    answers = now.answers()
     match change:
+        case RunJob() | RunCommand():
+            return None
         case SetAttached(node=node):
-            return now.attached(node)
+            return now.attached(node) if Answers.MEMBERSHIP in answers else None
+        case _ if Answers.SPEC not in answers:
+            return None
         case ReplaceNode(node=node):
             return now.node_spec(node)
         case SetScheduler():
@@ -74,8 +86,6 @@ def _present(change: InfraChange, now: InfraReader) -> Known:
             return now.maintenance_specs().get(name)
         case SetCohort(cohort=cohort):
             return now.cohort_specs().get(cohort)
-        case RunJob() | RunCommand():
-            return None
         case _:
             assert_never(change)
 
