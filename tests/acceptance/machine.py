@@ -26,6 +26,8 @@ PLANS = ROOT / "pipelines" / "plans"
 STATE = "journal"
 ENDS_WITHIN_S = 6.0
 
+SUPERVISORS = ("rollout_kit.drivers.work.supervisor", "rollout_kit.drivers.process.settling")
+
 PACE = {
     "bake": "1s",
     "node_bake": "0s",
@@ -208,7 +210,8 @@ def ours(folder: Path) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_text().replace("\0", " ")
-            if (process / "cwd").readlink() == folder and "process.supervisor" not in words:
+            theirs = any(module in words for module in SUPERVISORS)
+            if (process / "cwd").readlink() == folder and not theirs:
                 found.append(words)
         except OSError:  # it has ended, or is not ours to look at
             continue
