@@ -57,7 +57,7 @@ class NetworkExchange:
         """
         import httpx
 
-        headers = _plain_headers(request)
+        headers = plain_headers(request)
         try:
             return self._send(request, headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -164,7 +164,7 @@ def _nobody() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _plain_headers(request: Request) -> dict[str, str]:
+def plain_headers(request: Request) -> dict[str, str]:
     """Reveal the secrets; one that no header can hold is refused before a library prints it."""
     plain: dict[str, str] = {}
     for name, value in request.headers.items():

@@ -1,0 +1,156 @@
+"""Why something on a cluster does not come up, in the words a person needs. Pure.
+
+The cluster knows these the moment they happen; whoever waits for readiness alone learns of them by
+a timeout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rollout_kit.transport.workloads import Object, Workload, dig, listed, name_of
+
+TEXT_CHARACTERS = 400
+OUT_OF_MEMORY = "OOMKilled"
+
+
+class Cause(StrEnum):
+    """What it is, for whoever decides by it."""
+
+    NO_IMAGE = "image"
+    CRASHES = "crash"
+    NO_MEMORY = "memory"
+    NO_ROOM = "unschedulable"
+    NOT_CREATED = "not-created"  # quota, admission, a broken specification
+    NOT_STARTED = "not-started"  # its configuration: a Secret that is not there
+    EVICTED = "evicted"
+    FAILED = "failed"
+    TOO_SLOW = "deadline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """`text` is one sentence without its full stop; it names the pod or the workload."""
+
+    cause: Cause
+    text: str
+
+
+_NO_IMAGE = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull")
+_NOT_STARTED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+
+def of_workload(workload: Workload) -> Reason | None:
+    """The first reason: of a pod before that of the workload; None where nothing is known."""
+    pods = [found for pod in workload.current if (found := of_pod(pod)) is not None]
+    if workload.ref.kind == "Job":
+        return _of_job(workload, pods[0] if pods else None)
+    if pods:
+        return pods[0]
+    return _of_conditions(workload) or _of_events(workload)
+
+
+def sentence(workload: Workload) -> str:
+    """The reason's text, or nothing."""
+    reason = of_workload(workload)
+    return "" if reason is None else reason.text
+
+
+def of_pod(pod: Object) -> Reason | None:
+    """Why this pod does not run; None for one that runs, or has only just begun."""
+    status = dig(pod, "status")
+    if status.get("reason") == "Evicted":
+        text = f"pod {name_of(pod)} was evicted: {_said(status.get('message'))}"
+        return Reason(cause=Cause.EVICTED, text=text)
+    for condition in listed(pod, "status", "conditions"):
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            text = f"no node takes pod {name_of(pod)}: {_said(condition.get('message'))}"
+            return Reason(cause=Cause.NO_ROOM, text=text)
+    containers = [
+        *listed(pod, "status", "initContainerStatuses"),
+        *listed(pod, "status", "containerStatuses"),
+    ]
+    found = [reason for one in containers if (reason := _of_container(pod, one)) is not None]
+    return found[0] if found else None
+
+
+def _of_container(pod: Object, container: Object) -> Reason | None:
+    where = f"container {container.get('name')} of pod {name_of(pod)}"
+    waiting, ended = dig(container, "state", "waiting"), dig(container, "state", "terminated")
+    last = dig(container, "lastState", "terminated")
+    why = waiting.get("reason")
+    if why in _NO_IMAGE:
+        said = _said(waiting.get("message"))
+        text = f"the image {container.get('image')} of {where} cannot be pulled ({why}): {said}"
+        return Reason(cause=Cause.NO_IMAGE, text=text)
+    if why in _NOT_STARTED:
+        text = f"{where} cannot start ({why}): {_said(waiting.get('message'))}"
+        return Reason(cause=Cause.NOT_STARTED, text=text)
+    if why == "CrashLoopBackOff":
+        return _crashed(where, last, f"again and again ({why}, {_restarts(container)})")
+    if ended.get("exitCode"):
+        return _crashed(where, ended, "")
+    if last.get("reason") == OUT_OF_MEMORY and not container.get("ready"):
+        return _crashed(where, last, f"before ({_restarts(container)})")
+    return None
+
+
+def _crashed(where: str, ended: Object, how: str) -> Reason:
+    again = f" {how}" if how else ""
+    if ended.get("reason") == OUT_OF_MEMORY:
+        text = f"{where} was killed for using more memory than its limit{again} ({OUT_OF_MEMORY})"
+        return Reason(cause=Cause.NO_MEMORY, text=text)
+    code, signal = ended.get("exitCode"), ended.get("signal")
+    by = (
+        f"by signal {signal}" if signal else f"with exit code {'unknown' if code is None else code}"
+    )
+    left = f": {_said(ended['message'])}" if ended.get("message") else ""
+    return Reason(cause=Cause.CRASHES, text=f"{where} ends{again}, last {by}{left}")
+
+
+def _restarts(container: Object) -> str:
+    count = container.get("restartCount", 0)
+    return "1 restart" if count == 1 else f"{count} restarts"
+
+
+def _of_conditions(workload: Workload) -> Reason | None:
+    label = workload.ref.label
+    for condition in listed(workload.object, "status", "conditions"):
+        said = _said(condition.get("message"))
+        match condition.get("type"), condition.get("status"), condition.get("reason"):
+            case "ReplicaFailure", "True", _:
+                text = f"{label} cannot create its pods: {said}"
+                return Reason(cause=Cause.NOT_CREATED, text=text)
+            case "Progressing", "False", "ProgressDeadlineExceeded":
+                return Reason(cause=Cause.TOO_SLOW, text=f"{label} does not get ready: {said}")
+    return None
+
+
+def _of_events(workload: Workload) -> Reason | None:
+    for event in reversed(workload.events):
+        if event.get("reason") in ("FailedCreate", "FailedUpdate"):
+            text = f"{workload.ref.label} cannot create its pods: {_said(event.get('message'))}"
+            return Reason(cause=Cause.NOT_CREATED, text=text)
+    return None
+
+
+def _of_job(workload: Workload, pod: Reason | None) -> Reason | None:
+    """A Job that failed says only how often it tried; what happened stands at its pod."""
+    label = workload.ref.label
+    for condition in listed(workload.object, "status", "conditions"):
+        if condition.get("type") == "Failed" and condition.get("status") == "True":
+            said = _said(condition.get("message"))
+            slow = condition.get("reason") == "DeadlineExceeded"
+            because = "" if pod is None else f"; {pod.text}"
+            return Reason(
+                cause=Cause.TOO_SLOW if slow else Cause.FAILED,
+                text=f"{label} failed ({condition.get('reason')}): {said}{because}",
+            )
+    return pod or _of_events(workload)
+
+
+def _said(text: object) -> str:
+    """What the cluster said, on one line, within reason."""
+    words = " ".join(str(text).split()) if text else "it does not say more"
+    return words[:TEXT_CHARACTERS].rstrip(".")

@@ -1,0 +1,1 @@
+"""Real programs for tests: built from pinned Go modules, and run on loopback."""
