@@ -148,7 +148,7 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    pass
+    of: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +218,7 @@ def read(given: Namespace) -> Arguments:
                 output=Output(given.output),
             )
         case "schema":
-            return Schema()
+            return Schema(of=given.of)
         case "simulate" | "drill":
             return simulated(given, _plan(given), Output(given.output))
         case "demo":

@@ -8,6 +8,7 @@ import shlex
 from typing import NoReturn, TypeAlias
 
 GENERATIONS = ("2.x", "0.2")
+SCHEMAS = ("plan", "command-driver")
 BREAKS = ("canary", "node", "bootstrap", "worker")
 OUTPUTS = ("human", "json", "markdown")
 JOURNAL_ACTS = ("verify", "show", "export")

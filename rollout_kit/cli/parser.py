@@ -170,7 +170,13 @@ def _add_other_commands(commands: Commands) -> None:
     options.generation(sandbox)
     options.output(sandbox)
 
-    options.command(commands, "schema", "print the JSON Schema of the plan file")
+    schema = options.command(commands, "schema", "print the JSON Schema of the plan file")
+    schema.add_argument(
+        "--of",
+        choices=options.SCHEMAS,
+        default=options.SCHEMAS[0],
+        help="of this instead: what a script of the command driver is asked and answers",
+    )
 
     demo = options.command(
         commands, "demo", "upgrade a sandbox fleet from end to end, about a minute"

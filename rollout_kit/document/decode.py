@@ -34,6 +34,7 @@ from rollout_kit.document.release import (
 from rollout_kit.document.sections import UNDECIDED
 from rollout_kit.document.target import (
     Acceptance,
+    CommandInfra,
     Credentials,
     Engine,
     Infra,
@@ -126,8 +127,19 @@ def _target(given: Section) -> Target:
 def _infra(document: Section) -> Infra | None:
     if "infra" not in document:
         return None
-    fleet = text(section(document, "infra"), "fleet")
+    given = section(document, "infra")
+    if text(given, "driver") == "command":
+        return _command(given)
+    fleet = text(given, "fleet")
     return ProcessInfra(fleet=None if UNDECIDED in fleet else fleet)
+
+
+def _command(given: Section) -> CommandInfra:
+    argv = texts(given, "argv")
+    return CommandInfra(
+        argv=None if any(UNDECIDED in part for part in argv) else argv,
+        state=optional_text(given, "state") or ".rollout-kit/command",
+    )
 
 
 def _release(given: Section, target: Target) -> Release:

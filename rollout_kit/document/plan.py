@@ -49,6 +49,7 @@ from rollout_kit.document.steps import (
 )
 from rollout_kit.document.target import (
     Acceptance,
+    CommandInfra,
     Credentials,
     Engine,
     Infra,
@@ -79,6 +80,7 @@ __all__ = [
     "CanaryStage",
     "CohortMeasure",
     "CohortSource",
+    "CommandInfra",
     "Credentials",
     "DrainStep",
     "Engine",

@@ -71,4 +71,14 @@ class ProcessInfra:
     """
 
 
-Infra: TypeAlias = ProcessInfra
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandInfra:
+    """A fleet behind a script of the user's own, under the command driver."""
+
+    argv: tuple[str, ...] | None
+    """The script, run in the folder of the plan. None where it waits for an environment variable."""
+    state: str
+    """Folder of what is under way; a relative one starts at the folder of the plan."""
+
+
+Infra: TypeAlias = ProcessInfra | CommandInfra

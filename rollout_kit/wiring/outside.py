@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rollout_kit.document.plan import (
     AddedGuard,
+    CommandInfra,
     HttpSource,
     PlanDocument,
     SecretText,
@@ -85,11 +86,23 @@ def _driver(document: PlanDocument, plan_folder: Path, environment: Mapping[str,
     infra = document.infra
     if infra is None:
         return AbsentDriver("the plan names no fleet")
+    if isinstance(infra, CommandInfra):
+        return _command(infra, plan_folder, environment, _secret_names(document))
     if infra.fleet is None:
         return AbsentDriver("a variable of infra.fleet is not set", unset=True)
     from rollout_kit.drivers.process.driver import ProcessDriver
 
     return ProcessDriver(plan_folder / infra.fleet, environment, _secret_names(document))
+
+
+def _command(
+    infra: CommandInfra, folder: Path, environment: Mapping[str, str], secrets: tuple[str, ...]
+) -> InfraPort:
+    if infra.argv is None:
+        return AbsentDriver("a variable of infra.argv is not set", unset=True)
+    from rollout_kit.drivers.command.driver import CommandDriver
+
+    return CommandDriver(infra.argv, folder, folder / infra.state, environment, secrets)
 
 
 def _secret_names(document: PlanDocument) -> tuple[str, ...]:
