@@ -116,6 +116,7 @@ class JobNumbers:
 
     state: str  # a JobState's value
     detail: str = ""
+    progress: str = ""  # what it waits for, in its own words, while it runs
     exit_status: int | None = None
     pending_migrations: tuple[str, ...] | None = None
 

@@ -25,7 +25,12 @@ def read_work(op: Operation, readers: Readers) -> Situation:
 def numbers_of(status: JobStatus) -> JobNumbers:
     """Its state; `detail` are the last lines it wrote, to standard output where the other is empty."""
     detail = status.detail or "\n".join(status.output.splitlines()[-LAST_LINES:])
-    return JobNumbers(state=status.state.value, detail=detail, exit_status=status.exit_status)
+    return JobNumbers(
+        state=status.state.value,
+        detail=detail,
+        exit_status=status.exit_status,
+        progress=status.progress,
+    )
 
 
 def work_lost(op: Operation, situation: Situation) -> bool:
@@ -50,7 +55,9 @@ def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | F
         return None
     match JobState(job.state):
         case JobState.QUEUED | JobState.RUNNING:
-            return Waiting(retry_after_s=prompt(ctx), progress=f"the driver's work is {job.state}")
+            says = f": {job.progress}" if job.progress else ""
+            progress = f"the driver's work is {job.state}{says}"
+            return Waiting(retry_after_s=prompt(ctx), progress=progress)
         case JobState.LOST:
             progress = "the driver's work was lost: it is begun again"
             return Waiting(retry_after_s=pace(ctx), progress=progress)

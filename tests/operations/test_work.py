@@ -26,6 +26,14 @@ def test_what_is_under_way_or_lost_is_waited_for(state: JobState) -> None:
     assert isinstance(unfinished(OP, _with(state), CTX), Waiting)
 
 
+def test_what_it_waits_for_is_told_in_its_own_words() -> None:
+    image = "waiting for Deployment api-1: ImagePullBackOff"
+    running = JobNumbers(state="running", progress=image, detail="what it printed")
+    found = unfinished(OP, Situation(jobs={OP.id: running}), CTX)
+    assert isinstance(found, Waiting)
+    assert found.progress == f"the driver's work is running: {image}"
+
+
 def test_what_failed_has_failed_with_its_last_words() -> None:
     found = unfinished(OP, _with(JobState.FAILED), CTX)
     assert isinstance(found, Failed)
