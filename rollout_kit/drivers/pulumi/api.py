@@ -60,10 +60,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """An operation that an update began and never recorded the end of. `act`: `creating`, ..."""
+    """An operation that an update began and never recorded the end of. `act`: `creating`, ...
+
+    `facts`: what its object is known by in the world, where the state tells (`known_by`).
+    """
 
     urn: str
     act: str
+    type: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +155,9 @@ class UpdateRequest:
     `operation` is the rollout's key for it, written into the update's message. `wanted`: whole
     values of configuration keys (`fleet:nodes`), JSON; what is not named stays as recorded. `may`
     must cover every step of the preview, else nothing is sent. `program_digest`: of the program
-    that was announced; empty takes any. `within_s` bounds every wait of the provider.
+    that was announced; empty takes any. `within_s` bounds every wait of the provider. `hosts` and
+    `intended_at` (ISO 8601): machines that the journal names since this operation's intent, and
+    when that was: a lock of theirs since then is this rollout's own.
     """
 
     stack: Stack
@@ -159,6 +166,8 @@ class UpdateRequest:
     may: tuple[May, ...]
     program_digest: str = ""
     within_s: float = 600.0
+    hosts: tuple[str, ...] = ()
+    intended_at: str = ""
 
 
 class Outcome(StrEnum):

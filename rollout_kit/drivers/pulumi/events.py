@@ -11,18 +11,26 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from rollout_kit.drivers.pulumi.api import Step
+from rollout_kit.drivers.pulumi.state_export import known_by
 
 ROOT = "pulumi:pulumi:Stack"
 _NOTHING_CHANGES = frozenset({"same", "read", "refresh"})
+_PROVIDERS = "pulumi:providers:"
+_HARMLESS_TO_PROVIDERS = frozenset({"create", "update"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Began:
-    """The engine turned to a resource. `id`: of what is there already."""
+    """The engine turned to a resource. `id`: of what is there already. `custom`: a provider makes it.
+
+    `facts`: what its object is known by in the world.
+    """
 
     step: Step
     type: str
     id: str = ""
+    custom: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +69,23 @@ def read(event: Any) -> Event | None:
         return _said(event.diagnostic_event)
     if event.resource_pre_event is not None:
         meta = event.resource_pre_event.metadata
-        return Began(step=_step(meta), type=str(meta.type), id=_id(meta))
+        return _began(meta)
     if event.res_outputs_event is not None:
         return _ended(event.res_outputs_event.metadata, failed=False)
     if event.res_op_failed_event is not None:
         return _ended(event.res_op_failed_event.metadata, failed=True)
     return Over() if event.cancel_event is not None else None
+
+
+def _began(meta: Any) -> Began:
+    made = meta.new is not None and bool(meta.new.custom)
+    return Began(
+        step=_step(meta),
+        type=str(meta.type),
+        id=_id(meta),
+        custom=made,
+        facts=known_by(str(meta.type), meta.new.inputs or {}) if made else {},
+    )
 
 
 def _said(diagnostic: Any) -> Said | None:
@@ -147,17 +166,20 @@ class Stream:
     """Takes the SDK's events of one run and keeps what matters of them.
 
     `on_event` is told each event of interest, with every text masked; `mask` does that.
+    `providers` are those made or set up anew: that touches nothing in the world, and is no step.
     """
 
     mask: Callable[[str], str]
     on_event: Callable[[Event], None] | None = None
     steps: dict[str, Step] = field(default_factory=dict)
+    providers: list[str] = field(default_factory=list)
     drifted: list[Step] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     errors: list[Said] = field(default_factory=list)
     passing: dict[str, str] = field(default_factory=dict)
     outputs: Mapping[str, object] | None = None
     over: bool = False
+    seen: int = 0  # events of interest
 
     def take(self, event: Any) -> None:
         """What the SDK calls for each event."""
@@ -179,11 +201,14 @@ class Stream:
                 self._said(found)
             case Over():
                 self.over = True
+        self.seen += 1
         if self.on_event is not None:
             self.on_event(found)
 
     def _began(self, event: Began) -> None:
-        if event.step.op not in _NOTHING_CHANGES:
+        if event.type.startswith(_PROVIDERS) and event.step.op in _HARMLESS_TO_PROVIDERS:
+            self.providers.append(event.step.urn)
+        elif event.step.op not in _NOTHING_CHANGES:
             self.steps[f"{event.step.urn} {event.step.op}"] = event.step
 
     def _ended(self, event: Ended) -> None:
@@ -191,7 +216,9 @@ class Stream:
             self.outputs = event.outputs
         if event.step.op == "gone" or (event.step.op == "refresh" and event.step.changed):
             self.drifted.append(event.step)
-        elif event.step.op not in _NOTHING_CHANGES or event.failed:
+        elif event.failed or not (
+            event.step.op in _NOTHING_CHANGES or event.type.startswith(_PROVIDERS)
+        ):
             self.ended.append(event)
 
     def _said(self, event: Said) -> None:
@@ -204,7 +231,9 @@ class Stream:
 def progress(event: Event) -> str:
     """The sentence that says how far the update is; empty where it would say nothing new."""
     match event:
-        case Began(step=step) if step.op not in _NOTHING_CHANGES and event.type != ROOT:
+        case Began(step=step, type=kind) if (
+            step.op not in _NOTHING_CHANGES and kind != ROOT and not kind.startswith(_PROVIDERS)
+        ):
             return f"{_DOING.get(step.op, step.op)} {name_of(step.urn)}"
         case Said(urn=urn, text=text) if urn and not urn.partition(f"::{ROOT}::")[1]:
             return f"{name_of(urn)}: {' '.join(text.split())}"

@@ -139,6 +139,21 @@ def update(
     )
 
 
+def refresh(place: Workplace, command: Command, mask: Mask, stream: Stream) -> Run:
+    """Record what the world is. Pending creates are forgotten: look for their objects first."""
+    return _run(
+        command,
+        stream,
+        place,
+        lambda stack: stack.refresh(
+            clear_pending_creates=True,
+            on_event=stream.take,
+            config_file=place.config_file or None,
+        ),
+        mask,
+    )
+
+
 def _run(
     command: Command,
     stream: Stream,

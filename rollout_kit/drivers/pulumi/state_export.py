@@ -22,10 +22,7 @@ def picture(text: str) -> Picture:
     try:
         deployment = json.loads(text)["deployment"]
         resources = tuple(_resource(item) for item in deployment.get("resources") or [])
-        pending = tuple(
-            Pending(urn=str(item["resource"]["urn"]), act=str(item["type"]))
-            for item in deployment.get("pending_operations") or []
-        )
+        pending = tuple(_pending(item) for item in deployment.get("pending_operations") or [])
         roots = [item for item in deployment.get("resources") or [] if item["type"] == _ROOT]
         return Picture(
             resources=resources,
@@ -40,6 +37,30 @@ def picture(text: str) -> Picture:
             why="Without it nobody knows what an interrupted update has left.",
             hint="Look at it with `pulumi stack export`.",
         ) from None
+
+
+def _pending(item: Mapping[str, Any]) -> Pending:
+    resource = item["resource"]
+    return Pending(
+        urn=str(resource["urn"]),
+        act=str(item["type"]),
+        type=str(resource.get("type", "")),
+        facts=known_by(str(resource.get("type", "")), resource.get("inputs") or {}),
+    )
+
+
+def known_by(type_: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """What an object is known by in the world: of a Kubernetes object its kind and its name."""
+    metadata = inputs.get("metadata")
+    if not type_.startswith("kubernetes:") or not isinstance(metadata, dict):
+        return {}
+    facts = {
+        "apiVersion": inputs.get("apiVersion"),
+        "kind": inputs.get("kind"),
+        "namespace": metadata.get("namespace"),
+        "name": metadata.get("name"),
+    }
+    return {name: value for name, value in facts.items() if isinstance(value, str)}
 
 
 def _resource(item: Mapping[str, Any]) -> Resource:

@@ -17,7 +17,7 @@ _EVENTS = (
     *("cancel_event", "stdout_event", "diagnostic_event", "prelude_event", "summary_event"),
     *("resource_pre_event", "res_outputs_event", "res_op_failed_event", "policy_event"),
 )
-_STATE = ("id", "urn", "type", "inputs", "outputs", "init_errors")
+_STATE = ("id", "urn", "type", "inputs", "outputs", "init_errors", "custom")
 _META = ("op", "urn", "type", "old", "new", "keys", "diffs", "detailed_diff")
 
 

@@ -1,0 +1,160 @@
+"""Locks of a stack: whose they are, and whether their owner is dead for certain.
+
+A lock has no expiry and its breaking stops nobody: with its owner alive, two updates would
+overwrite each other's state. So one is broken only where it is provably ours and dead. `judge` is
+pure; the rest reads the lock files of a `file://` backend.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from rollout_kit.drivers.pulumi.marks import Machine, Mark
+
+_UNFINISHED = ".tmp"
+_NANOSECONDS = re.compile(r"(\.\d{6})\d+")
+
+
+class Standing(StrEnum):
+    OURS_AND_DEAD = "ours and dead"
+    OURS_AND_ALIVE = "ours and alive"
+    OURS_ELSEWHERE = "ours, on another machine"
+    FOREIGN = "foreign"
+    BROKEN = "broken"  # it cannot be read and names nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """One lock file. `since` None: it cannot be read. `pid` is that of the CLI itself."""
+
+    path: str
+    pid: int = 0
+    user: str = ""
+    host: str = ""
+    since: datetime | None = None
+    written_at: datetime | None = None  # of the file
+
+    @property
+    def owner(self) -> str:
+        if self.since is None:
+            return f"nobody it names ({self.path})"
+        return (
+            f"{self.user}@{self.host} (process {self.pid}, since {self.since:%Y-%m-%d %H:%M:%S}Z)"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What we can say is ours: hosts that the journal names since the intent, and our last mark."""
+
+    mark: Mark | None = None
+    hosts: tuple[str, ...] = ()
+    intended_at: datetime | None = None
+
+
+def judge(
+    lock: Lock, claim: Claim, here: Machine, runs: Callable[[int, str | None], bool]
+) -> Standing:
+    """Whose lock this is. `runs(pid, start)`: whether such a process lives here, of any start if None."""
+    mark = claim.mark
+    if lock.since is None:
+        return _judge_broken(lock, mark, here, runs)
+    began = [moment for moment in (mark.at if mark else None, claim.intended_at) if moment]
+    hosts = {*claim.hosts, *([mark.machine.host] if mark else [])}
+    if lock.host not in hosts or not began or lock.since < min(began):
+        return Standing.FOREIGN
+    if mark is None or mark.machine != here or not here.certain or lock.host != here.host:
+        return Standing.OURS_ELSEWHERE
+    starts = dict(mark.pids)
+    if runs(lock.pid, starts.get(lock.pid)):
+        return Standing.OURS_AND_ALIVE
+    return Standing.OURS_AND_DEAD
+
+
+def _judge_broken(
+    lock: Lock, mark: Mark | None, here: Machine, runs: Callable[[int, str | None], bool]
+) -> Standing:
+    """A full disk leaves an empty file: ours if it was written by a process of ours that is gone."""
+    if mark is None or mark.machine != here or not here.certain:
+        return Standing.BROKEN
+    written_by_us = lock.written_at is not None and lock.written_at >= mark.at
+    dead = not any(runs(pid, start) for pid, start in mark.pids)
+    return Standing.OURS_AND_DEAD if written_by_us and mark.pids and dead else Standing.BROKEN
+
+
+def read(backend: str, project: str, stack: str) -> tuple[Lock, ...] | None:
+    """The stack's locks; None where the backend keeps no files that can be read here."""
+    root = state_root(backend)
+    if root is None:
+        return None
+    name = stack.rpartition("/")[2]
+    folder = root / ".pulumi" / "locks" / "organization" / project / name
+    return tuple(_lock(path) for path in sorted(folder.glob("*.json*")) if _is_lock(path))
+
+
+def _is_lock(path: Path) -> bool:
+    return not path.name.endswith(".attrs")
+
+
+def _lock(path: Path) -> Lock:
+    try:
+        written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if path.name.endswith(_UNFINISHED):
+            return Lock(path=str(path), written_at=written_at)
+        return Lock(
+            path=str(path),
+            pid=int(said["pid"]),
+            user=str(said["username"]),
+            host=str(said["hostname"]),
+            since=_moment(str(said["timestamp"])),
+            written_at=written_at,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return Lock(path=str(path), written_at=_written_at(path))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(_NANOSECONDS.sub(r"\1", text).replace("Z", "+00:00"))
+    return moment.astimezone(UTC)
+
+
+def _written_at(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
+def state_root(backend: str) -> Path | None:
+    """The folder of a `file://` backend; None for any other."""
+    parts = urlsplit(backend)
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.netloc + parts.path)
+    return Path(path or ".").expanduser()
+
+
+def backend_of(stack_backend: str, environment: Mapping[str, str]) -> str:
+    """Where the stack is: what it says, else the environment, else where the CLI is logged in to."""
+    if stack_backend or environment.get("PULUMI_BACKEND_URL"):
+        return stack_backend or environment["PULUMI_BACKEND_URL"]
+    home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    try:
+        known = json.loads((home / "credentials.json").read_text(encoding="utf-8"))
+        return str(known.get("current", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def break_all(locks: Sequence[Lock]) -> None:
+    """Remove these files: the same as `pulumi cancel`, for these alone."""
+    for lock in locks:
+        Path(lock.path).unlink(missing_ok=True)

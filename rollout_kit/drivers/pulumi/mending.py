@@ -1,0 +1,125 @@
+"""Before a change: the way is made free, and what an earlier, bad end left is settled."""
+
+from __future__ import annotations
+
+import shutil
+
+from rollout_kit.drivers.pulumi import (
+    failures,
+    locks,
+    program_files,
+    reading,
+    recovering,
+    recovery,
+    sdk,
+)
+from rollout_kit.drivers.pulumi.api import Picture, Step
+from rollout_kit.drivers.pulumi.events import name_of
+from rollout_kit.drivers.pulumi.marks import Mark, Object, here
+from rollout_kit.drivers.pulumi.recovering import Settled
+from rollout_kit.drivers.pulumi.recovery import LastUpdate, Remedy, Verdict
+from rollout_kit.drivers.pulumi.session import Session, Unsettled
+
+FREE_AT_LEAST_MB = 32.0
+_FREE_TIMES_THE_STATE = 4
+_REMOVED_WITHIN_S = 120.0
+NOTHING = Settled(objects=(), remedy=Remedy(adopt={}, remove=(), ask=()))
+
+
+def make_way(session: Session, mark: Mark | None) -> None:
+    """Nobody of ours at the stack, no lock of ours on it, space for its state; without any call.
+
+    Raises Unsettled: somebody else holds it, or there is no space.
+    """
+    machine = here()
+    stack = session.request.stack
+    recovering.end_processes(mark, machine, session.tell)
+    backend = locks.backend_of(stack.backend, session.cli.environment)
+    if found := locks.read(backend, stack.project, stack.name):
+        session.note("locks", ", ".join(lock.path for lock in found))
+        ours = recovering.claim(session.request, mark)
+        recovering.free_stack(found, ours, machine, session.tell)
+    _expect_space(session, backend)
+
+
+def _expect_space(session: Session, backend: str) -> None:
+    root = locks.state_root(backend)
+    if root is None or not root.is_dir():
+        return
+    stack = session.request.stack
+    file = f"{stack.name.rpartition('/')[2]}.json"
+    state = root / ".pulumi" / "stacks" / stack.project / file
+    size_mb = state.stat().st_size / 2**20 if state.exists() else 0.0
+    needed_mb = max(FREE_AT_LEAST_MB, _FREE_TIMES_THE_STATE * size_mb)
+    free_mb = shutil.disk_usage(root).free / 2**20
+    if free_mb < needed_mb:
+        raise Unsettled(failures.no_space(str(root), free_mb, needed_mb))
+
+
+def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) -> Settled:
+    """After a good end nothing. Otherwise three calls: history, settings, refresh.
+
+    Raises Unsettled: what may exist cannot be looked for, or the refresh failed.
+    """
+    how_far = recovery.verdict(picture, mark, None)
+    if how_far is Verdict.CLEAN:
+        return NOTHING
+    if mark is not None:
+        how_far = recovery.verdict(picture, mark, _last(session, folder))
+    session.tell(recovery.in_words(how_far, mark, picture))
+    settled = recovering.look_for(
+        picture,
+        mark,
+        session.objects,
+        can_adopt=program_files.runs_here(session.request.stack.program),
+    )
+    for item in settled.objects:
+        session.tell(_finding(item, settled.remedy))
+    # What is doubtful is on our record before the refresh makes the state forget it.
+    operation = mark.operation if mark else session.request.operation
+    session.marks.begin(operation, settled.objects, mark.adopting if mark else ())
+    _refresh(session)
+    return settled
+
+
+def _last(session: Session, folder: str) -> LastUpdate | None:
+    session.note("history", "stack history")
+    last = reading.history(session.request.stack, session.cli, folder)
+    if last is None:
+        return None
+    return LastUpdate(message=last["message"], succeeded=last["result"] == "succeeded")
+
+
+def _finding(item: Object, remedy: Remedy) -> str:
+    if item.urn in remedy.adopt:
+        return f"{name_of(item.urn)} exists unrecorded, as {remedy.adopt[item.urn]}"
+    if item in remedy.remove:
+        return f"{name_of(item.urn)} exists unrecorded, and cannot be adopted"
+    return f"{name_of(item.urn)} was not made"
+
+
+def _refresh(session: Session) -> None:
+    text = session.base().text
+    session.note("refresh", "refresh --clear-pending-creates")
+    with reading.place(session.request.stack, text) as (folder, file):
+        run = sdk.refresh(
+            session.place(folder, file, {}),
+            session.command(reads=False),
+            session.mask,
+            session.stream(),
+        )
+    if run.trouble is not None:
+        raise Unsettled(run.trouble)
+    found = ", ".join(name_of(step.urn) for step in run.stream.drifted)
+    session.tell(f"the recorded state was refreshed{': ' + found if found else ''}")
+
+
+def remove_orphans(session: Session, settled: Settled, steps: tuple[Step, ...]) -> None:
+    """What the program does not take over goes: an undo no longer makes it. Raises Unsettled."""
+    adopted = {step.urn for step in steps if step.op.startswith("import")}
+    for item in settled.objects:
+        unwanted = item.urn in settled.remedy.adopt and item.urn not in adopted
+        if unwanted or item in settled.remedy.remove:
+            session.note("remove", item.urn)
+            recovering.remove(item, session.objects, session.tell, within_s=_REMOVED_WITHIN_S)
+            session.marks.created(item.urn)

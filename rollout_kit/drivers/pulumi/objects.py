@@ -1,0 +1,99 @@
+"""Objects in the world by what they are known by, for what no state records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rollout_kit.drivers.pulumi.marks import Object
+from rollout_kit.drivers.pulumi.recovery import Absence, Found
+from rollout_kit.ports.errors import Refused, Unavailable
+
+_REQUEST_S = 5.0
+
+
+class Objects(Protocol):
+    """Looks for objects that an update may have made, and deletes those that nobody can adopt."""
+
+    def find(self, item: Object) -> Found:
+        """Raises Unavailable: the world does not answer."""
+        ...
+
+    def remove(self, item: Object) -> None: ...
+
+
+class NoObjects:
+    """Where the world cannot be asked: no knowing."""
+
+    def find(self, item: Object) -> Found:  # noqa: ARG002
+        return Absence.UNKNOWN
+
+    def remove(self, item: Object) -> None:
+        raise Refused(f"nothing here can delete {item.urn}")
+
+
+class ClusterObjects:
+    """Objects of a Kubernetes cluster, through its client library. Anything else: no knowing."""
+
+    def __init__(self, kubeconfig: str, context: str) -> None:
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._client: Any = None
+
+    def find(self, item: Object) -> Found:
+        if not {"apiVersion", "kind", "name"} <= set(item.facts):
+            return Absence.UNKNOWN
+        try:
+            self._asked(lambda client: _resource(client, item).get(**_named(item)))
+        except LookupError:
+            return Absence.ABSENT
+        namespace = item.facts.get("namespace", "")
+        return f"{namespace}/{item.facts['name']}" if namespace else item.facts["name"]
+
+    def remove(self, item: Object) -> None:
+        """It and all that belongs to it; whoever looks afterwards may still see it end."""
+        body = {"propagationPolicy": "Foreground"}
+        try:
+            self._asked(lambda client: _resource(client, item).delete(**_named(item), body=body))
+        except LookupError:
+            return
+
+    def _asked(self, act: Callable[[Any], object]) -> None:
+        """Raises LookupError: there is no such object, or no such kind."""
+        from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+        from urllib3.exceptions import HTTPError
+
+        try:
+            act(self._dynamic())
+        except (NotFoundError, ResourceNotFoundError) as error:
+            raise LookupError from error
+        except (HTTPError, OSError) as error:
+            raise Unavailable(
+                f"the Kubernetes cluster does not answer: {error}",
+                why="Whether an interrupted update has made an object can be seen there alone.",
+                hint="Look at kubeconfig and context, and whether the API server is up.",
+            ) from None
+
+    def _dynamic(self) -> Any:
+        if self._client is None:
+            from kubernetes import config
+            from kubernetes.dynamic import DynamicClient
+
+            client: Any = config.new_client_from_config
+            dynamic: Any = DynamicClient
+            self._client = dynamic(
+                client(config_file=self._kubeconfig or None, context=self._context or None)
+            )
+        return self._client
+
+
+def _resource(client: Any, item: Object) -> Any:
+    return client.resources.get(api_version=item.facts["apiVersion"], kind=item.facts["kind"])
+
+
+def _named(item: Object) -> dict[str, object]:
+    return {
+        "name": item.facts["name"],
+        "namespace": item.facts.get("namespace") or None,
+        "_request_timeout": _REQUEST_S,
+    }

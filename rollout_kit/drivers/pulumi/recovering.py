@@ -1,0 +1,144 @@
+"""The acts of a recovery, in order: who still runs, whose locks, what exists, then what is recorded.
+
+Each may be interrupted and begun again: what is not settled stays in the stack's mark.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rollout_kit.drivers.pulumi import locks, recovery
+from rollout_kit.drivers.pulumi.api import Kind, Picture, Trouble, UpdateRequest
+from rollout_kit.drivers.pulumi.events import name_of
+from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
+from rollout_kit.drivers.pulumi.marks import Machine, Mark, Object
+from rollout_kit.drivers.pulumi.objects import Objects
+from rollout_kit.drivers.pulumi.recovery import Found, Remedy
+from rollout_kit.drivers.pulumi.session import Unsettled
+from rollout_kit.drivers.work import processes
+
+ENDS_BY_ITSELF_S = 30.0
+"""A CLI whose parent died finishes what runs, records it and ends; so long it is waited for."""
+_KILLED_WITHIN_S = 5.0
+
+
+def end_processes(mark: Mark | None, here: Machine, say: Callable[[str], None]) -> None:
+    """Nothing of ours is at this stack any more when this returns: no CLI, and no provider of one."""
+    if mark is None or mark.machine != here:
+        return
+    for pid, start in mark.pids:
+        if processes.runs(pid, start):
+            say(f"an update of ours still runs (process {pid}); its end is awaited")
+            if not processes.wait(pid, start, ENDS_BY_ITSELF_S):
+                processes.send(pid, start, processes.SIGINT)
+                if not processes.wait(pid, start, ENDS_BY_ITSELF_S):
+                    processes.send_group(pid, start, processes.SIGKILL)
+                    processes.wait(pid, start, _KILLED_WITHIN_S)
+        # What outlived it is a provider in its process group, whose work nobody will record.
+        processes.send_group(pid, start, processes.SIGKILL)
+
+
+def free_stack(
+    found: tuple[Lock, ...], claim: Claim, here: Machine, say: Callable[[str], None]
+) -> None:
+    """Break what is provably ours and dead. Raises Unsettled: somebody else holds the stack."""
+    ours: list[Lock] = []
+    for lock in found:
+        standing = locks.judge(lock, claim, here, _runs)
+        if standing is not Standing.OURS_AND_DEAD:
+            raise Unsettled(_held(lock, standing))
+        ours.append(lock)
+    locks.break_all(ours)
+    if ours:
+        say(f"removed the lock of our own update that is gone: {ours[0].owner}")
+
+
+def _runs(pid: int, start: str | None) -> bool:
+    now = processes.started(pid)
+    return now is not None and (start is None or now == start)
+
+
+def _held(lock: Lock, standing: Standing) -> Trouble:
+    if standing is Standing.BROKEN:
+        return Trouble(
+            kind=Kind.REFUSED,
+            name="broken-lock",
+            message=f"the stack has a lock that cannot be read: {lock.path}",
+            why="It names nobody, and keeps everybody out.",
+            hint="If no update of this stack runs anywhere: rollout-kit unlock --force.",
+        )
+    return Trouble(
+        kind=Kind.CONFLICT,
+        name="locked",
+        message=f"another update holds the stack: {lock.owner}; it is {standing.value}",
+        why="Two updates at once overwrite each other's state. Nothing was sent.",
+        hint="Wait for it; if it is gone for certain, rollout-kit unlock --force breaks its lock.",
+    )
+
+
+def claim(request: UpdateRequest, mark: Mark | None) -> Claim:
+    """What of the stack's locks may be ours."""
+    intended = None
+    if request.intended_at:
+        intended = datetime.fromisoformat(request.intended_at).astimezone(UTC)
+    return Claim(mark=mark, hosts=request.hosts, intended_at=intended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What was found in the world of that which an interrupted update had begun to make."""
+
+    objects: tuple[Object, ...]
+    remedy: Remedy
+
+
+def look_for(picture: Picture, mark: Mark | None, objects: Objects, *, can_adopt: bool) -> Settled:
+    """Look for everything that may exist unrecorded. Raises Unsettled: nobody but a person can tell."""
+    doubtful = recovery.suspects(picture, mark)
+    found: dict[str, Found] = {item.urn: objects.find(item) for item in doubtful}
+    remedy = recovery.remedy(
+        found,
+        doubtful,
+        can_adopt=can_adopt,
+        adopted_before=mark.adopting if mark else frozenset(),
+    )
+    if remedy.ask:
+        raise Unsettled(_unknown(remedy.ask))
+    return Settled(objects=doubtful, remedy=remedy)
+
+
+def _unknown(asked: tuple[Object, ...]) -> Trouble:
+    names = ", ".join(name_of(item.urn) for item in asked)
+    return Trouble(
+        kind=Kind.REFUSED,
+        name="pending-create",
+        message=f"an interrupted update may have made {names}, and nothing here can look for it",
+        why="Made once more, there would be two; forgotten, one nobody knows of.",
+        hint="If it exists, delete it or import it into the stack; then pulumi refresh "
+        "--clear-pending-creates, remove open.jsonl in the stack's folder, and resume.",
+        urn=asked[0].urn,
+    )
+
+
+def remove(item: Object, objects: Objects, say: Callable[[str], None], *, within_s: float) -> None:
+    """Delete what nobody can adopt, and see it gone. Raises Unsettled: it stays."""
+    objects.remove(item)
+    say(f"deleted {name_of(item.urn)}, which an interrupted update had made without recording it")
+    deadline = time.monotonic() + within_s
+    while objects.find(item) is not recovery.Absence.ABSENT:
+        if time.monotonic() > deadline:
+            raise Unsettled(
+                Trouble(
+                    kind=Kind.UNAVAILABLE,
+                    name="orphan-stays",
+                    message=f"{name_of(item.urn)} was deleted and is still there after {within_s:.0f} s",
+                    why="It must be gone before it is made anew.",
+                    hint="Look at what holds it (finalizers); then resume.",
+                    trouble="timeout",
+                    urn=item.urn,
+                )
+            )
+        time.sleep(0.2)
