@@ -1,0 +1,1 @@
+"""The providers that live inside the stand-in: `lab` and `kubernetes`."""

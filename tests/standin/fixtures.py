@@ -1,0 +1,128 @@
+"""`standin`: the stand-in `pulumi` on PATH, with a state, a home and a world of its own.
+
+    from tests.standin.fixtures import standin  # noqa: F401
+
+Tests that only talk to the SDK run against the real CLI as they stand: see `real_or_standin`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .engine.providers.lab import world
+
+HERE = Path(__file__).parent
+_UNSET = ("PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE", "STANDIN_FAULTS", "KUBECONFIG")
+
+
+@dataclass
+class Cli:
+    """A `pulumi` that is first on PATH, and the folders that it works in."""
+
+    folder: Path
+    real: bool = False
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def world_folder(self) -> Path:
+        return self.folder / "world"
+
+    def world(self) -> dict[str, dict[str, Any]]:
+        """The lab objects that really exist, by id."""
+        return world(self.world_folder)
+
+    def checkpoint(self, stack: str = "dev", project: str = "proj") -> dict[str, Any]:
+        """The state file's `latest`."""
+        path = self.state / ".pulumi" / "stacks" / project / f"{stack}.json"
+        return json.loads(path.read_text())["checkpoint"]["latest"]
+
+    def locks(self, stack: str = "dev", project: str = "proj") -> list[Path]:
+        folder = self.state / ".pulumi" / "locks" / "organization" / project / stack
+        return sorted(folder.glob("*.json"))
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        """What the stand-in does wrong from now on (engine/faults.py); none: nothing any more."""
+        path = self.folder / "faults.json"
+        path.write_text(json.dumps(faults))
+        (self.folder / "faults.json.struck").unlink(missing_ok=True)
+
+    def environment(self) -> dict[str, str]:
+        """What the CLI needs to be told."""
+        return {
+            "PATH": os.pathsep.join([str(self.folder / "bin"), os.environ["PATH"]]),
+            "PULUMI_BACKEND_URL": f"file://{self.state}",
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_CONFIG_PASSPHRASE": "a passphrase of tests",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "LAB_WORLD": str(self.world_folder),
+            "STANDIN_WORLD": str(self.folder / "cluster.json"),
+            "STANDIN_FAULTS": str(self.folder / "faults.json"),
+        }
+
+
+def install(folder: Path) -> Cli:
+    """Makes the folders, and `bin` with the executables; nothing is put on PATH."""
+    for name in ("bin", "state", "home", "work", "world"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in ("pulumi", "pulumi-resource-lab"):
+        if (HERE / name).exists():
+            wrapper = folder / "bin" / name
+            wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / name}" "$@"\n')
+            wrapper.chmod(0o755)
+    return Cli(folder)
+
+
+def _enter(cli: Cli, patch: pytest.MonkeyPatch) -> None:
+    for name in _UNSET:
+        patch.delenv(name, raising=False)
+    for name, value in cli.environment().items():
+        patch.setenv(name, value)
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The stand-in, alone on PATH."""
+    cli = install(tmp_path / "pulumi")
+    _enter(cli, monkeypatch)
+    return cli
+
+
+def real_executable() -> str | None:
+    """The real CLI, if this machine has one."""
+    found = shutil.which("pulumi")
+    return (
+        None
+        if found is None or "standin" in Path(found).read_bytes()[:400].decode("latin-1")
+        else found
+    )
+
+
+@pytest.fixture(params=["standin", pytest.param("real", marks=pytest.mark.real_pulumi)])
+def real_or_standin(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """The same test against both; without a real CLI on PATH its half is left out."""
+    cli = install(tmp_path / "pulumi")
+    cli.real = request.param == "real"
+    if cli.real:
+        if real_executable() is None:
+            pytest.skip("no real pulumi on PATH")
+        (cli.folder / "bin" / "pulumi").unlink()
+    _enter(cli, monkeypatch)
+    return cli
