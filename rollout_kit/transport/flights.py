@@ -119,8 +119,7 @@ class ThreadFlights:
         )
 
     def write(self, exchange: Exchange, request: Request, budget_s: float) -> Response:
-        with self._guard:
-            self._flights.clear()  # what was asked before a write answers no question after it
+        self.forget()
         flight = self._start(exchange, request, None)
         if self._wait(flight, budget_s):
             return flight.result()
@@ -131,6 +130,11 @@ class ThreadFlights:
                 hint="resume looks before it sends anything again",
             )
         raise faults.timed_out(request)
+
+    def forget(self) -> None:
+        """What was asked before a write answers no question after it."""
+        with self._guard:
+            self._flights.clear()
 
     def each(self, calls: Iterable[Callable[[], None]], width: int) -> None:
         queue = iter(calls)

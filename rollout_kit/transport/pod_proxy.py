@@ -17,7 +17,7 @@ from rollout_kit.ports.errors import Refused
 from rollout_kit.transport import cluster_faults, port_forward
 from rollout_kit.transport.cluster_api import SCHEME, ApiServer
 from rollout_kit.transport.errors import Transient
-from rollout_kit.transport.messages import Exchange, Request, Response, shown_url
+from rollout_kit.transport.messages import Request, Response, shown_url
 from rollout_kit.transport.network import plain_headers
 from rollout_kit.transport.workloads import Object, Workload, WorkloadRef, Workloads, alive, name_of
 
@@ -54,7 +54,7 @@ def pod_address(url: str) -> PodAddress:
 
 
 class PodProxy:
-    """An `Exchange` for such addresses; any other goes to `beyond`.
+    """An `Exchange` for such addresses.
 
     Args:
         explain: why a workload has no pod that could answer, in words; "" where nothing tells.
@@ -65,12 +65,10 @@ class PodProxy:
         *,
         api: ApiServer,
         workloads: Workloads,
-        beyond: Exchange,
         explain: Callable[[Workload], str] = lambda _: "",
     ) -> None:
         self._api = api
         self._workloads = workloads
-        self._beyond = beyond
         self._explain = explain
 
     def __call__(self, request: Request) -> Response:
@@ -79,14 +77,15 @@ class PodProxy:
         Raises:
             OutsideError: there is no answer of the pod.
         """
-        if not request.url.startswith(POD_SCHEME):
-            return self._beyond(request)
         address = pod_address(request.url)
         headers = plain_headers(request)
         pod = self._pod(address.workload)
         if any(name.lower() == "authorization" for name in headers):
             return self._forwarded(request, address, pod, headers)
         return self._proxied(request, address, pod)
+
+    def close(self) -> None:
+        self._api.close()
 
     def _pod(self, ref: WorkloadRef) -> str:
         """The name of the pod to ask. Raises OutsideError where none can answer."""

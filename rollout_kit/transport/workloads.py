@@ -68,6 +68,7 @@ class Workloads:
 
     Args:
         cluster: how messages call it.
+        timeout_s: how long one request may be under way, whoever waits for it.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class Workloads:
         client: JsonClient,
         cluster: str,
         monotonic_s: Callable[[], float] = time.monotonic,
+        timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         self._client = client
         self._cluster = cluster
+        self._timeout_s = timeout_s
         self._monotonic_s = monotonic_s
 
     def object(self, ref: WorkloadRef) -> Object:
@@ -113,7 +116,7 @@ class Workloads:
         """The last 64 KiB that a container printed."""
         query = urlencode({"container": container, "tailLines": LOG_LINES})
         path = f"{_folder('Pod', namespace)}/{quote(pod)}/log?{query}"
-        request = Request(method="GET", url=SCHEME + path, timeout_s=READ_TIMEOUT_S)
+        request = Request(method="GET", url=SCHEME + path, timeout_s=self._timeout_s)
         answer = self._client.flights.read(self._client.exchange, request, BUDGET_S)
         if answer.status != 200:
             said = cluster_faults.own_words(answer.status, answer.body, "") or {}
@@ -139,7 +142,7 @@ class Workloads:
         return tuple(one for one in items if isinstance(one, dict)) if items else ()
 
     def _ask(self, path: str, what: str, until_s: float) -> Object:
-        request = Request(method="GET", url=SCHEME + path, timeout_s=READ_TIMEOUT_S)
+        request = Request(method="GET", url=SCHEME + path, timeout_s=self._timeout_s)
 
         def explain(status: int, body: Mapping[str, Any]) -> OutsideError:
             return cluster_faults.refusal(status, body, what, self._cluster)

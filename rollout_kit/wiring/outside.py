@@ -27,6 +27,7 @@ from rollout_kit.transport.flights import ThreadFlights
 from rollout_kit.transport.network import NetworkExchange
 from rollout_kit.transport.secret import Secret
 from rollout_kit.wiring.clock import SystemClock
+from rollout_kit.wiring.reaching import Reaching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ def connect(
 
     Nothing is asked yet. An unset admin token or driver makes what it feeds "not read".
     """
-    exchange = NetworkExchange(monotonic_s=clock.monotonic_s)
+    direct = NetworkExchange(monotonic_s=clock.monotonic_s)
+    exchange = Reaching(direct, environment=environment, clock=clock)
     client = JsonClient(
         exchange=exchange,
         flights=ThreadFlights(interrupted=clock.interrupted, monotonic_s=clock.monotonic_s),

@@ -28,7 +28,7 @@ from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import CohortSpec, JobState, JobStatus, LiveProcess, ProcessSpec
 from rollout_kit.transport.client import JsonClient, Patience
 from rollout_kit.transport.cluster_api import ApiServer
-from rollout_kit.transport.flights import Flights, ThreadFlights
+from rollout_kit.transport.flights import ThreadFlights
 from rollout_kit.transport.workloads import (
     WorkloadRef,
     Workloads,
@@ -38,21 +38,6 @@ from rollout_kit.transport.workloads import (
     name_of,
     over,
 )
-
-
-def workloads(
-    api: ApiServer,
-    flights: Flights | None = None,
-    monotonic_s: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Workloads:
-    """How workloads are read: each call bounded, passing trouble tried again."""
-    client = JsonClient(
-        exchange=api,
-        flights=flights or ThreadFlights(interrupted=lambda: False, monotonic_s=monotonic_s),
-        patience=Patience(monotonic_s=monotonic_s, sleep=sleep, jitter=random.random),
-    )
-    return Workloads(client, api.label, monotonic_s)
 
 
 class LiveObjects:
@@ -130,6 +115,7 @@ class PlacedObjects:
     """The same questions about things of a stack's output, as a driver has them in hand."""
 
     live: LiveObjects
+    flights: ThreadFlights
     is_there: bool = True
 
     def process(self, placed: Placed) -> ProcessSpec | None:
@@ -156,15 +142,30 @@ class PlacedObjects:
         return self.live.output(_where(placed))
 
     def forget(self) -> None:
-        """Nothing is remembered."""
+        """Something was changed: what is still under way answers no question after it."""
+        self.flights.forget()
 
 
 def placed_objects(
-    *, kubeconfig: Path | None, context: str, environment: Mapping[str, str]
+    *,
+    kubeconfig: Path | None,
+    context: str,
+    environment: Mapping[str, str],
+    interrupted: Callable[[], bool] = lambda: False,
+    monotonic_s: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> PlacedObjects:
-    """Live objects of the cluster that this kubeconfig names. Nothing is asked yet."""
-    api = ApiServer(kubeconfig=kubeconfig, context=context, environment=environment)
-    return PlacedObjects(LiveObjects(workloads(api)))
+    """Live objects of the cluster that this kubeconfig names. Nothing is asked yet.
+
+    `kubeconfig` None and `context` "": those of the environment.
+    """
+    api = ApiServer(
+        kubeconfig=kubeconfig, context=context, environment=environment, monotonic_s=monotonic_s
+    )
+    flights = ThreadFlights(interrupted=interrupted, monotonic_s=monotonic_s)
+    patience = Patience(monotonic_s=monotonic_s, sleep=sleep, jitter=random.random)
+    client = JsonClient(exchange=api, flights=flights, patience=patience)
+    return PlacedObjects(LiveObjects(Workloads(client, api.label, monotonic_s)), flights)
 
 
 def _where(placed: Placed) -> InCluster:

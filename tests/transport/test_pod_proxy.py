@@ -1,0 +1,136 @@
+"""Pod addresses, which pods are the present ones, and what the API server's own words are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rollout_kit.ports.errors import Conflict, OutsideError, Refused, Trouble, Unavailable
+from rollout_kit.transport import cluster_faults
+from rollout_kit.transport.pod_proxy import pod_address
+from rollout_kit.transport.workloads import WorkloadRef, name_of, split
+
+
+def test_an_address_names_workload_port_path_and_query() -> None:
+    found = pod_address("kubernetes://orders/StatefulSet/api-1:8080/api/ready?verbose=1&x=a%20b#f")
+
+    assert found.workload == WorkloadRef(namespace="orders", kind="StatefulSet", name="api-1")
+    assert (found.port, found.target) == (8080, "/api/ready?verbose=1&x=a%20b")
+    assert pod_address("kubernetes://orders/Deployment/a.b:1").target == "/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "kubernetes://orders/StatefulSet/api-1",
+        "kubernetes://orders/StatefulSet/api-1:0",
+        "kubernetes://orders/StatefulSet/api-1:65536/api",
+        "kubernetes://orders/DaemonSet/api-1:80",
+        "kubernetes://orders/statefulset/api-1:80",
+        "kubernetes://orders/StatefulSet/API:80",
+        "kubernetes://orders/StatefulSet/../api:80",
+        "kubernetes://StatefulSet/api-1:80",
+        "kubernetes://",
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_one_is_shown(url: str) -> None:
+    with pytest.raises(Refused) as caught:
+        pod_address(url)
+
+    assert "kubernetes://NAMESPACE/KIND/NAME:PORT" in caught.value.hint
+
+
+def owned(name: str, owner: str, **more: Any) -> dict[str, Any]:
+    references = [{"uid": owner, "controller": True}]
+    return {"metadata": {"name": name, "uid": name, "ownerReferences": references, **more}}
+
+
+def template(image: str, **labels: str) -> dict[str, Any]:
+    return {"metadata": {"labels": {"app": "a", **labels}}, "spec": {"containers": [{"image": image}]}}
+
+
+DEPLOYMENT = {"metadata": {"uid": "d"}, "spec": {"template": template("server:2")}}
+OLD = owned("old", "d") | {"spec": {"template": template("server:1", **{"pod-template-hash": "1"})}}
+NEW = owned("new", "d") | {"spec": {"template": template("server:2", **{"pod-template-hash": "2"})}}
+FOREIGN = owned("foreign", "x") | {"spec": {"template": template("server:2")}}
+
+
+def names(pods: tuple[Any, ...]) -> list[str]:
+    return [name_of(pod) for pod in pods]
+
+
+def test_of_a_deployment_the_pods_of_the_set_with_its_template_are_current() -> None:
+    pods = (
+        owned("new-b", "new"),
+        owned("new-a", "new"),
+        owned("old-a", "old"),
+        owned("foreign-a", "foreign"),
+        owned("new-going", "new", deletionTimestamp="2026-11-21T22:00:00Z"),
+    )
+
+    all_of_it, current = split("Deployment", DEPLOYMENT, pods, (OLD, NEW, FOREIGN))
+
+    assert names(all_of_it) == ["new-b", "new-a", "old-a", "new-going"]
+    assert names(current) == ["new-a", "new-b"]
+
+
+def test_until_the_controller_has_made_a_set_of_a_new_template_nobody_carries_it() -> None:
+    changed = {"metadata": {"uid": "d"}, "spec": {"template": template("server:3")}}
+
+    assert split("Deployment", changed, (owned("new-a", "new"),), (OLD, NEW))[1] == ()
+
+
+def stateful(observed: int) -> dict[str, Any]:
+    status = {"observedGeneration": observed, "updateRevision": "api-1-2"}
+    return {"metadata": {"uid": "s", "generation": 4}, "status": status}
+
+
+def test_of_a_stateful_set_the_pods_of_its_update_revision_are_current() -> None:
+    pods = (
+        owned("api-1-0", "s", labels={"controller-revision-hash": "api-1-1"}),
+        owned("api-1-1", "s", labels={"controller-revision-hash": "api-1-2"}),
+    )
+
+    assert names(split("StatefulSet", stateful(4), pods, ())[1]) == ["api-1-1"]
+    assert split("StatefulSet", stateful(3), pods, ())[1] == ()
+
+
+def said(message: str) -> dict[str, Any]:
+    return {"kind": "Status", "apiVersion": "v1", "message": message}
+
+
+def test_what_the_api_server_says_itself_is_told_from_what_the_pod_says() -> None:
+    own = json.dumps(said("pods is forbidden")).encode()
+
+    assert cluster_faults.own_words(403, own, "application/json") == said("pods is forbidden")
+    assert cluster_faults.own_words(503, b'{"ready": false}', "application/json") is None
+    assert cluster_faults.own_words(503, b"error trying to reach service: dial", "text/plain") == {
+        "message": "error trying to reach service: dial"
+    }
+    assert cluster_faults.own_words(200, own, "application/json") is None
+    assert cluster_faults.own_words(502, b"<html>", "text/html") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "trouble", "words"),
+    [
+        (401, "Unauthorized", Refused, Trouble.AUTH, "does not accept our credentials"),
+        (403, 'User "x" cannot list', Refused, Trouble.AUTH, 'User "x" cannot list'),
+        (403, "exceeded quota: pods=2", Refused, Trouble.OTHER, "exceeded quota: pods=2"),
+        (404, "deployments not found", Refused, Trouble.NOT_FOUND, "has no such thing"),
+        (409, "object has been modified", Conflict, Trouble.OTHER, "object has been modified"),
+        (503, "etcd is down", Unavailable, Trouble.SERVER, "cannot answer for pods now"),
+        (422, "spec is wrong", Refused, Trouble.OTHER, "refuses pods: spec is wrong"),
+    ],
+)
+def test_each_refusal_has_its_sentence(
+    status: int, message: str, kind: type[OutsideError], trouble: Trouble, words: str
+) -> None:
+    error = cluster_faults.refusal(status, said(message), "pods", "the cluster of context prod")
+
+    assert isinstance(error, kind)
+    assert error.trouble is trouble
+    assert error.message.startswith("the cluster of context prod")
+    assert words in error.message
