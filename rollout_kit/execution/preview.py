@@ -12,7 +12,15 @@ from rollout_kit.gates.evaluate import watch
 from rollout_kit.model.execution_plan import ExecutionPlan
 from rollout_kit.model.gate import Baseline, Verdict
 from rollout_kit.model.observation import Absent, Observation
-from rollout_kit.model.operation import Change, ChangeKind, Irreversible, Keep, Operation, Undo
+from rollout_kit.model.operation import (
+    Announcement,
+    Change,
+    ChangeKind,
+    Irreversible,
+    Keep,
+    Operation,
+    Undo,
+)
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.measure import sample
@@ -66,6 +74,8 @@ class Preview:
     findings: tuple[Finding, ...] = ()
     unserved_before: tuple[str, ...] = ()
     not_read: Mapping[str, str] = field(default_factory=dict)
+    announced: tuple[Announcement, ...] = ()
+    bound: Mapping[str, str] = field(default_factory=dict)  # beside the fleet: a stack's state, ...
     seen: Seen | None = field(default=None, repr=False)
     execution_plan: ExecutionPlan | None = field(default=None, repr=False)
 
@@ -78,8 +88,13 @@ class Preview:
         return sum(step.estimate_s for step in self.steps)
 
     @property
+    def beyond(self) -> tuple[str, ...]:
+        """What would reach further than its operation may, in words."""
+        return tuple(f"{one.operation}: {text}" for one in self.announced for text in one.beyond)
+
+    @property
     def refused(self) -> bool:
-        return any(finding.mandatory for finding in self.findings)
+        return bool(self.beyond) or any(finding.mandatory for finding in self.findings)
 
 
 def preview(document: PlanDocument, readers: Readers, now_s: float) -> Preview:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,10 @@ class SavedOperation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPreview:
-    """`facts`: those with a value. `unread`: those that gave none, and so are never compared."""
+    """`facts`: those with a value. `unread`: those that gave none, and so are never compared.
+
+    `bound`: what else it is held to, as the driver tells it: a stack's state, configuration, program.
+    """
 
     format: int
     target: str
@@ -52,6 +55,7 @@ class SavedPreview:
     facts: Mapping[str, FactValue]
     unread: tuple[str, ...]
     operations: tuple[SavedOperation, ...]
+    bound: Mapping[str, str] = field(default_factory=dict)
 
 
 class NotASavedPreview(Exception):
@@ -78,6 +82,7 @@ def saved(
         facts={k: v for k, v in facts.items() if not isinstance(v, Absent)},
         unread=tuple(k for k, v in facts.items() if isinstance(v, Absent)),
         operations=tuple(operations(preview)),
+        bound=preview.bound,
     )
 
 

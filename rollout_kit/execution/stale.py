@@ -42,6 +42,7 @@ class Staleness:
 
     saved: SavedPreview
     digest: tuple[Moved, ...] = ()
+    bound: tuple[Moved, ...] = ()
     facts: tuple[Moved, ...] = ()
     operations: tuple[Moved, ...] = ()
 
@@ -51,12 +52,16 @@ class Staleness:
     @property
     def moved(self) -> tuple[Moved, ...]:
         """Causes first."""
-        return (*self.digest, *self.facts, *self.operations)
+        return (*self.digest, *self.bound, *self.facts, *self.operations)
 
     @property
     def sentence(self) -> str:
         """What moved, in one line."""
-        causes = (("plan", self.digest), ("fleet", self.facts))
+        causes = (
+            ("plan", self.digest),
+            ("infrastructure's stack", self.bound),
+            ("fleet", self.facts),
+        )
         what = (
             " and ".join(f"the {name}" for name, found in causes if found) or "what would be done"
         )
@@ -82,11 +87,22 @@ def compare(saved: SavedPreview, present: Preview) -> Staleness:
     return Staleness(
         saved=saved,
         digest=() if same_plan else (digest,),
+        bound=tuple(_bound(saved.bound, present.bound)),
         facts=tuple(_facts(saved, now, same_plan=same_plan)),
         operations=tuple(_operations(saved, tuple(operations(present))))
         if complete or not same_plan
         else (),
     )
+
+
+def _bound(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Moved]:
+    """What a session without the driver's credentials could not read is not compared."""
+    if not was or not now:
+        return
+    for what in dict.fromkeys((*was, *now)):
+        before, after = was.get(what, NOT_THERE), now.get(what, NOT_THERE)
+        if before != after:
+            yield Moved(what=what, was=before, now=after)
 
 
 def _operations(saved: SavedPreview, present: tuple[SavedOperation, ...]) -> Iterator[Moved]:

@@ -59,6 +59,8 @@ def settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx:
             )
         case Waiting():
             _wait(run, op, verdict)
+        case Failed() if verdict.hold and not ctx.undoing:
+            hold(run, op, HoldKind(verdict.hold), verdict.reason, verdict.hint)
         case Failed():
             _decided(run, op, Verdict.FAIL, verdict.reason)
             run.append(OperationFailed(operation=op.id, reason=verdict.reason, hint=verdict.hint))

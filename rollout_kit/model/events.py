@@ -15,7 +15,7 @@ from rollout_kit.model.execution_plan import ExecutionPlan
 from rollout_kit.model.gate import Baseline, Verdict
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import Difference, FactValue, Observation
-from rollout_kit.model.operation import Compensation, Operation
+from rollout_kit.model.operation import Announcement, Compensation, InfraProgram, Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class RolloutStarted:
     execution_plan: ExecutionPlan
     tool_version: str
     plan_folder: str = ""  # where relative paths of the document start
+    announced: tuple[Announcement, ...] = ()  # what the driver said of each operation's resources
+    program: InfraProgram | None = None  # None: no program describes the infrastructure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class OperationIntended:
     undo: Compensation
     touches: tuple[str, ...]  # fact paths, or prefixes ending in "/"
     expected: Mapping[str, FactValue]
+    announced: Announcement | None = None  # its part of what the rollout announced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,3 +198,12 @@ class Announcement:
     changed: tuple[str, ...]
     creates: tuple[str, ...] = ()
     beyond: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfraProgram:
+    """The program whose updates a rollout sends. `commit`: of the work tree it was in, if any."""
+
+    path: str
+    commit: str
+    digest: str

@@ -10,6 +10,10 @@ from rollout_kit.operations.pace import pace, prompt
 from rollout_kit.ports.infra import JobState, JobStatus
 
 LAST_LINES = 5
+BEYOND = (
+    "look at what the infrastructure's program would change, and why; `resume` tries again, "
+    "`allow` in the plan's infra section widens what may change"
+)
 
 
 def read_work(op: Operation, readers: Readers) -> Situation:
@@ -67,8 +71,20 @@ def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | F
                 reason=f"the driver could not do it: {why}",
                 hint="see the driver's own output; `resume` begins it again",
             )
-        case JobState.SUCCEEDED | JobState.UNKNOWN:
+        case JobState.REFUSED | JobState.CONFLICT as state:
+            return held_back(state, job)
+        case JobState.SUCCEEDED | JobState.UNKNOWN | JobState.ASKED | JobState.AWAITED:
             return None
+
+
+def held_back(state: JobState, job: JobNumbers) -> Failed:
+    """What the driver would not do: nothing was changed, so there is nothing to undo, and to judge."""
+    refused = state is JobState.REFUSED
+    return Failed(
+        reason=job.detail or f"the driver's work is {state.value}",
+        hint=BEYOND if refused else "see who holds or changed it, then `resume`",
+        hold="refused" if refused else "failure",
+    )
 
 
 def _unread(op: Operation) -> str:

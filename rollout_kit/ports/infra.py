@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from rollout_kit.model.identity import CohortRef
-from rollout_kit.model.operation import Announcement
+from rollout_kit.model.operation import Announcement, InfraProgram
 from rollout_kit.model.situation import ProgramEnd
 
 
@@ -187,6 +187,27 @@ class InfraReader(Protocol):
 
     def announce(self, changes: tuple[tuple[str, InfraChange], ...]) -> tuple[Announcement, ...]:
         """What each operation's change would do to which resources, in order. Reads only."""
+        ...
+
+
+@runtime_checkable
+class Programmed(Protocol):
+    """A driver beside whose fleet there is a program of infrastructure, and a state that it records."""
+
+    def program(self) -> InfraProgram:
+        """Where the program is, and what it is now."""
+        ...
+
+    def binding(self) -> Mapping[str, str]:
+        """What a saved preview is held to beside the fleet, each with a value that people can compare."""
+        ...
+
+    def hold_to(self, announced: tuple[Announcement, ...], program: InfraProgram | None) -> None:
+        """What the rollout announced, and with which program: an update beyond that is refused."""
+        ...
+
+    def put_back_by(self, program: InfraProgram) -> str:
+        """Why the program as it is now cannot undo what `program` did; empty: it can, or is the same."""
         ...
 
 

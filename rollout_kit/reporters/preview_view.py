@@ -63,6 +63,8 @@ def verdict(preview: Preview) -> tuple[str, str, Style]:
     if preview.problems:
         blockers = _count(len(preview.problems), "problem")
         return "✗", f"{blockers} before the first write: apply would refuse.", Style.BAD
+    if preview.beyond:
+        return "✗", "It reaches further than its operations may: apply would refuse.", Style.BAD
     if preview.refused:
         return "✗", "A mandatory policy refuses this plan: apply would refuse.", Style.BAD
     if preview.changes == 0:

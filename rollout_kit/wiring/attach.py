@@ -23,6 +23,7 @@ from rollout_kit.ports.approvals import ApprovalReader
 from rollout_kit.ports.errors import Incompatible, InFlight, OutsideError, Unavailable
 from rollout_kit.ports.infra import InfraReader, JobState
 from rollout_kit.ports.journal import JournalLost
+from rollout_kit.wiring import program
 from rollout_kit.wiring.outside import Outside, connect
 from rollout_kit.wiring.result import ENDINGS, CannotTakeUp, Ending, Result, Surroundings
 
@@ -130,7 +131,7 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
         _tell(around, journal.append(_attached(owner, around.command)))
         people = store.people(target, rollout)
         executor = _executor(journal, lock, people, outside, around, owner)
-        refusal = _cannot_roll_back(executor.state) if rolling_back else None
+        refusal = _cannot_roll_back(executor.state, outside, around) if rolling_back else None
         if refusal is not None:
             return replace(refusal, rollout=rollout, journal=journal.place)
         for event in then(executor.state, owner.actor):
@@ -164,7 +165,9 @@ def _executor(
         reporters=around.reporters,
         actor=owner.actor,
     )
-    return Executor(shell, wait_for_people=around.wait_for_people)
+    executor = Executor(shell, wait_for_people=around.wait_for_people)
+    program.hold_to_the_announced(executor.state, outside)
+    return executor
 
 
 def locked(taken: locks.LockTaken, rollout: str = "") -> Result:
@@ -221,7 +224,7 @@ def _at_work(state: RolloutState, infra: InfraReader) -> tuple[str, ...]:
     return tuple(i for i, key in begun.items() if infra.work(key).state in AT_WORK)
 
 
-def _cannot_roll_back(state: RolloutState) -> Result | None:
+def _cannot_roll_back(state: RolloutState, outside: Outside, around: Surroundings) -> Result | None:
     barred = irreversible(state)
     policy = state.started.execution_plan.rollback if state.started else None
     if policy is not None and policy.forward_only:
@@ -231,7 +234,7 @@ def _cannot_roll_back(state: RolloutState) -> Result | None:
             hint="mend the cause and `resume`, or `abort`",
         )
     if barred is None:
-        return None
+        return program.another(state, outside, around)
     return Result(
         ending=Ending.BLOCKED,
         sentence=f"{barred[0]} cannot be undone: {barred[1]}",

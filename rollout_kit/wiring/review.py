@@ -12,6 +12,7 @@ from rollout_kit.document.plan import PlanDocument
 from rollout_kit.execution.preview import Preview, preview
 from rollout_kit.operations.api import Readers
 from rollout_kit.ports.clock import Clock
+from rollout_kit.wiring import announcing
 
 if TYPE_CHECKING:
     from rollout_kit.policy.evaluate import Finding
@@ -45,15 +46,18 @@ def review(
         raise BadPolicy(wrong)
     # A wrong token or address has its own exit code.
     readers.engine.queues(document.target.namespace)
+    announcing.await_answers(readers.infra, clock)
     found = preview(document, readers, clock.monotonic_s())
     if found.execution_plan is None:
         return found
+    execution_plan = found.execution_plan
+    found = announcing.announced(found, readers, clock)
     findings: list[Finding] = []
     for reading in packs:
         from rollout_kit.policy.evaluate import evaluate
 
         if reading.pack is not None:
-            findings += evaluate(reading.pack, document, found.execution_plan, clock.now())
+            findings += evaluate(reading.pack, document, execution_plan, clock.now())
     return replace(found, findings=tuple(findings))
 
 

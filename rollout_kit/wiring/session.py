@@ -27,6 +27,8 @@ from rollout_kit.model.events import (
 from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.operations.api import Readers
 from rollout_kit.ports.errors import InFlight, Unavailable
+from rollout_kit.ports.infra import Programmed
+from rollout_kit.wiring import announcing
 from rollout_kit.wiring.attach import HeldMeanwhile, attach, locked, run
 from rollout_kit.wiring.outside import connect
 from rollout_kit.wiring.result import Ending, Result, Surroundings
@@ -36,7 +38,8 @@ from rollout_kit.wiring.review import review
 def preview(document: PlanDocument, plan_folder: Path, around: Surroundings) -> Preview:
     """What the plan would do to the live fleet now. Reads only."""
     with connect(document, plan_folder, around.environment, around.clock) as outside:
-        return review(document, outside.readers, around.clock, around.policies)
+        found = review(document, outside.readers, around.clock, around.policies)
+        return announcing.bound(found, outside.writers.infra, around.clock)
 
 
 def apply(
@@ -93,6 +96,8 @@ def _begin_or_go_on(
         return attach(unfinished, around)
     with connect(document, plan_folder, around.environment, around.clock) as outside:
         found = review(document, outside.readers, around.clock, around.policies)
+        infra = outside.writers.infra
+        found = announcing.bound(found, infra, around.clock) if saved else found
         stopped = _stopped(found, saved)
         if stopped is not None:
             return stopped
@@ -108,6 +113,8 @@ def _begin_or_go_on(
             execution_plan=found.execution_plan,
             plan_folder=str(plan_folder.resolve()),
             tool_version=__version__,
+            announced=found.announced,
+            program=infra.program() if isinstance(infra, Programmed) else None,
         )
         return run(rollout, document.target.name, outside, around, first=(first,), looked=looked)
 
@@ -190,13 +197,29 @@ def _stopped(found: Preview, saved: SavedPreview | None = None) -> Result | None
         return Result(
             ending=Ending.BLOCKED, sentence=f"{first.summary}{more}", hint=first.hint, preview=found
         )
+    if announcing.UNANNOUNCED in found.not_read:
+        return Result(
+            ending=Ending.BLOCKED,
+            sentence=f"what it would change is not known: {found.not_read[announcing.UNANNOUNCED]}",
+            hint="`rollout-kit doctor PLAN` looks at everything that the driver needs",
+            preview=found,
+        )
     if found.changes == 0:
         return Result(
             ending=Ending.NOTHING_TO_DO, sentence="the fleet is already there", preview=found
         )
     if found.refused:
         rules = ", ".join(finding.rule for finding in found.findings if finding.mandatory)
-        return Result(ending=Ending.POLICY, sentence=f"policy refuses: {rules}", preview=found)
+        sentences = [f"policy refuses: {rules}"] if rules else []
+        sentences += [f"beyond what an operation may touch: {text}" for text in found.beyond]
+        return Result(
+            ending=Ending.POLICY,
+            sentence="; ".join(sentences),
+            hint="`allow` in the plan's infra section widens what may change"
+            if found.beyond
+            else "",
+            preview=found,
+        )
     return None
 
 

@@ -15,6 +15,7 @@ class Announced:
     """The announcements of one rollout; none where nothing was announced."""
 
     def __init__(self, announced: tuple[Announcement, ...] = (), program_digest: str = "") -> None:
+        self.all = announced
         self._by_operation = {item.operation: item for item in announced if item.operation}
         self.program_digest = program_digest
 

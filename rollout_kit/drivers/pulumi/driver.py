@@ -10,6 +10,7 @@ from pathlib import Path
 from rollout_kit.drivers.pulumi import api, begun, changing, radius
 from rollout_kit.drivers.pulumi.announced import Announced
 from rollout_kit.drivers.pulumi.live import Live, NoCluster
+from rollout_kit.drivers.pulumi.naming import commit_of, program_name
 from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
 from rollout_kit.drivers.pulumi.readings import Readings, bindings
 from rollout_kit.drivers.pulumi.specs import Specs
@@ -19,7 +20,7 @@ from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program
 from rollout_kit.drivers.work.work import Work
 from rollout_kit.model.identity import CohortRef
-from rollout_kit.model.operation import Announcement
+from rollout_kit.model.operation import Announcement, InfraProgram
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.model.stack_contract import Given, Placed
 from rollout_kit.ports.errors import InFlight, NotYet, Refused
@@ -62,14 +63,14 @@ class PulumiDriver:
         `secrets`: names of environment variables whose values nothing that is kept may show.
         """
         self.stack = stack
-        self.program = program_name(stack.program)
+        self.label = program_name(stack.program)
         self._plan_folder = plan_folder
         self._allowed = allowed
         self._secrets = tuple(secrets)
         self._live = live or NoCluster()
         self._work = Work(WorkFolder(Path(stack.folder)), environment)
         self._log = begun.Log(self._work.folder)
-        self._readings = Readings(stack, self.program, allowed)
+        self._readings = Readings(stack, self.label, allowed)
         self._specs = Specs(self._readings, self._live, self._begun)
         self._announced = Announced()
         self._at_work: set[str] = set()
@@ -137,7 +138,7 @@ class PulumiDriver:
         url = self._specs.placed("nodes", node).url
         if not url or url == api.UNKNOWN:
             raise Refused(
-                f"{self.program} gives no address for node {node} (nodes/{node}/url)",
+                f"{self.label} gives no address for node {node} (nodes/{node}/url)",
                 hint="let the output `fleet` give it, or name the address in target.nodes",
             )
         return url
@@ -155,13 +156,37 @@ class PulumiDriver:
         """Chained previews; raises InFlight until the last one is there, Refused without a contract."""
         given = self._given()
         asked = tuple(need for name, change in changes for need in of_change(change, name))
-        refuse_missing(given, asked, self.program)
+        refuse_missing(given, asked, self.label)
         ours = tuple(item for item in changes if not isinstance(item[1], RunCommand))
         return self._readings.announced(ours) if ours else ()
 
-    def hold_to(self, announced: tuple[Announcement, ...], program_digest: str) -> None:
+    def hold_to(self, announced: tuple[Announcement, ...], program: InfraProgram | None) -> None:
         """What the rollout announced of each operation, and with which program: told once it is known."""
-        self._announced = Announced(announced, program_digest)
+        self._announced = Announced(announced, program.digest if program else "")
+
+    def program(self) -> InfraProgram:
+        path = self.stack.program.path
+        return InfraProgram(
+            path=path, commit=commit_of(Path(path)), digest=api.digest(self.stack.program)
+        )
+
+    def put_back_by(self, program: InfraProgram) -> str:
+        """Another program may undo what this one did where, left alone, it would change nothing.
+
+        Raises InFlight; an OutsideError where the stack cannot be previewed.
+        """
+        if api.digest(self.stack.program) == program.digest:
+            return ""
+        moved = self._readings.standing().moved
+        if not moved:
+            self._announced = Announced(self._announced.all, api.digest(self.stack.program))
+            return ""
+        would = radius.in_words(moved.values())
+        at = f"; check out commit {program.commit[:12]}" if program.commit else ""
+        return (
+            f"the program {program.path} is not the one that this rollout was begun with, and its "
+            f"preview does not end at what was before: it would {would}{at}"
+        )
 
     def binding(self) -> Mapping[str, str]:
         """What a saved preview is held to beside the fleet: state, configuration, program."""
@@ -210,7 +235,7 @@ class PulumiDriver:
 
     def _request(self, key: str, change: InfraChange) -> api.UpdateRequest:
         recorded = self._readings.recorded()
-        refuse_missing(recorded.given, of_change(change, key), self.program)
+        refuse_missing(recorded.given, of_change(change, key), self.label)
         settings = api.recorded(self.stack)  # once more: somebody may have updated since
         now = filled(from_values(settings.configuration), recorded.given)
         mine = {k: item for k, item in self._begun().items() if item.key != key}
@@ -257,9 +282,3 @@ class PulumiDriver:
             return given.scheduler
         sections = {"node": given.nodes, "maintenance": given.maintenance, "cohort": given.cohorts}
         return sections.get(kind, {}).get(name)
-
-
-def program_name(program: api.Program) -> str:
-    """As messages name it."""
-    path = Path(program.path)
-    return f"{path.name}:{program.function}" if program.function else path.name

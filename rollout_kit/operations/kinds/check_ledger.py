@@ -31,6 +31,7 @@ from rollout_kit.operations.schema import (
     ledger_key,
     read_bootstrap,
 )
+from rollout_kit.operations.work import held_back
 from rollout_kit.ports.infra import JobState, RunJob
 
 
@@ -95,6 +96,8 @@ class CheckLedger:
                     f" {job.detail or 'it wrote nothing'}",
                     hint="run the job by hand to see why; `resume` asks again",
                 )
+            case JobState.REFUSED | JobState.CONFLICT as state:
+                return held_back(state, job)
             case state:
                 return Waiting(
                     retry_after_s=pace(ctx), progress=f"the ledger's job is {state.value}"

@@ -1,0 +1,105 @@
+"""What the driver says of the resources that a plan would change, laid beside the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from rollout_kit.execution.preview import Preview, PreviewOperation
+from rollout_kit.execution.rehearsal import changes_of
+from rollout_kit.model.operation import Announcement, ChangeKind
+from rollout_kit.operations.api import Readers
+from rollout_kit.planning.api import Problem
+from rollout_kit.ports.clock import Clock
+from rollout_kit.ports.errors import InFlight, OutsideError, Unavailable
+from rollout_kit.ports.infra import Answers, InfraReader, Programmed
+
+T = TypeVar("T")
+
+UNANNOUNCED = "announcement"
+"""Key in `not_read` for want of it; `apply` does not begin without."""
+BESIDE = "beside the plan"
+LOOK_S = 0.25
+WITHIN_S = 600.0
+
+
+def await_answers(infra: InfraReader, clock: Clock) -> None:
+    """Give a driver that has to ask its engine first the time to do so: a preview is made once."""
+    if Answers.ANNOUNCE not in infra.answers():
+        return
+    try:
+        landed(infra.scheduler_spec, clock)
+    except OutsideError:
+        return  # whoever asks in earnest is told, and puts it in its place
+
+
+def announced(found: Preview, readers: Readers, clock: Clock) -> Preview:
+    """The preview with what each operation would do to which resources, where the driver can say."""
+    if Answers.ANNOUNCE not in readers.infra.answers() or found.changes == 0:
+        return found
+    operations = [
+        item.operation
+        for step in found.steps
+        for item in step.operations
+        if item.change.kind is ChangeKind.UPDATE
+    ]
+    try:
+        changes = landed(lambda: changes_of(operations, readers), clock)
+        said = landed(lambda: readers.infra.announce(changes), clock)
+    except (InFlight, Unavailable) as error:
+        return replace(found, not_read={**found.not_read, UNANNOUNCED: error.message})
+    except OutsideError as error:
+        problem = Problem(
+            summary="the infrastructure's program does not fit this plan",
+            detail=f"{error.message} {error.why}".strip(),
+            hint=error.hint,
+        )
+        return replace(found, problems=(*found.problems, problem))
+    return _beside(replace(found, announced=said), said)
+
+
+def bound(found: Preview, infra: object, clock: Clock) -> Preview:
+    """The preview with what it is bound to beside the fleet, where the driver has a program."""
+    if not isinstance(infra, Programmed):
+        return found
+    try:
+        return replace(found, bound=landed(infra.binding, clock))
+    except OutsideError:
+        return found  # not read: not compared
+
+
+def _beside(found: Preview, said: tuple[Announcement, ...]) -> Preview:
+    by_operation = {one.operation: one for one in said}
+    steps = tuple(
+        replace(step, operations=tuple(_told(item, by_operation) for item in step.operations))
+        for step in found.steps
+    )
+    not_asked = by_operation.get("")
+    if not_asked is None:
+        return replace(found, steps=steps)
+    text = "; ".join(not_asked.changed)
+    note = f"an update would also do this, and no operation of the plan does: {text}"
+    return replace(found, steps=steps, not_read={**found.not_read, BESIDE: note})
+
+
+def _told(item: PreviewOperation, said: dict[str, Announcement]) -> PreviewOperation:
+    one = said.get(item.operation.id)
+    if one is None:
+        return item
+    beyond = tuple(f"beyond what it may touch: {text}" for text in one.beyond)
+    plain = tuple(text for text in one.changed if text not in one.beyond)
+    details = (*item.change.details, *plain, *beyond)
+    return replace(item, change=replace(item.change, details=details))
+
+
+def landed(read: Callable[[], T], clock: Clock) -> T:
+    """The answer of a reading that may be in flight. Raises InFlight when it takes far too long."""
+    until_s = clock.monotonic_s() + WITHIN_S
+    while True:
+        try:
+            return read()
+        except InFlight:
+            if clock.interrupted() or clock.monotonic_s() > until_s:
+                raise
+        clock.sleep(LOOK_S)
