@@ -41,7 +41,7 @@ def _carry_out(session: Session, folder: str, file: Path) -> UpdateResult:
     text = settings.merged(recorded, session.request.wanted)
     file.write_text(text, encoding="utf-8")
     _expect_program(session)
-    previewed = _preview(session, folder, file, settled)
+    previewed, settled = _preview(session, folder, file, settled)
     steps = tuple(previewed.steps.values())
     if outside := allowing.beyond(steps, session.request.may):
         return _refused(session, steps, outside)
@@ -50,6 +50,7 @@ def _carry_out(session: Session, folder: str, file: Path) -> UpdateResult:
         return _done(session, session.look(folder, "verify"), (), previewed.outputs, text)
     if settled is mending.NOTHING:
         _expect_unchanged(session, folder, picture)
+    _take_in_drift(session, recorded, previewed)
     return _update(session, folder, file, settled, previewed)
 
 
@@ -77,19 +78,30 @@ def _expect_program(session: Session) -> None:
         )
 
 
-def _preview(session: Session, folder: str, file: Path, settled: Settled) -> Stream:
-    """One call: what this configuration would do to the world as it is, all resources looked at."""
+def _preview(session: Session, folder: str, file: Path, settled: Settled) -> tuple[Stream, Settled]:
+    """One call: what this configuration would do to the world as it is, all resources looked at.
+
+    A second one where the provider cannot adopt what exists unrecorded: then that is to go.
+    """
+    run = _previewed(session, folder, file, settled)
+    if run.trouble is not None and settled.remedy.adopt:
+        session.tell(f"what exists unrecorded cannot be adopted: {run.trouble.message}")
+        settled = settled.without_adoption()
+        run = _previewed(session, folder, file, settled)
+    if run.trouble is not None:
+        raise Unsettled(run.trouble)
+    return run.stream, settled
+
+
+def _previewed(session: Session, folder: str, file: Path, settled: Settled) -> sdk.Run:
     session.note("preview", "preview --refresh")
-    run = sdk.preview(
+    return sdk.preview(
         session.place(folder, file, settled.remedy.adopt),
         session.command(reads=True),
         session.mask,
         session.stream(),
         refresh=True,
     )
-    if run.trouble is not None:
-        raise Unsettled(run.trouble)
-    return run.stream
 
 
 def _expect_unchanged(session: Session, folder: str, picture: Picture) -> None:
@@ -108,6 +120,14 @@ def _expect_unchanged(session: Session, folder: str, picture: Picture) -> None:
                 hint="Look at `pulumi stack history`; then resume.",
             )
         )
+
+
+def _take_in_drift(session: Session, recorded: str, previewed: Stream) -> None:
+    """No call where the world is as recorded. Else one: an update compares with the record alone."""
+    changed = {step.urn for step in previewed.steps.values()}
+    drifted = tuple(step.urn for step in previewed.drifted if step.urn in changed)
+    if drifted:
+        mending.refresh(session, recorded, drifted)
 
 
 def _update(

@@ -78,7 +78,7 @@ def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) 
     # What is doubtful is on our record before the refresh makes the state forget it.
     operation = mark.operation if mark else session.request.operation
     session.marks.begin(operation, settled.objects, mark.adopting if mark else ())
-    _refresh(session)
+    refresh(session, session.base().text)
     return settled
 
 
@@ -98,8 +98,8 @@ def _finding(item: Object, remedy: Remedy) -> str:
     return f"{name_of(item.urn)} was not made"
 
 
-def _refresh(session: Session) -> None:
-    text = session.base().text
+def refresh(session: Session, text: str, targets: tuple[str, ...] = ()) -> None:
+    """One call: the world into the recorded state, of these resources or of all. Raises Unsettled."""
     session.note("refresh", "refresh --clear-pending-creates")
     with reading.place(session.request.stack, text) as (folder, file):
         run = sdk.refresh(
@@ -107,6 +107,7 @@ def _refresh(session: Session) -> None:
             session.command(reads=False),
             session.mask,
             session.stream(),
+            targets=targets,
         )
     if run.trouble is not None:
         raise Unsettled(run.trouble)

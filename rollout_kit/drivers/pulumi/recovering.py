@@ -94,6 +94,12 @@ class Settled:
     objects: tuple[Object, ...]
     remedy: Remedy
 
+    def without_adoption(self) -> Settled:
+        """What was to be adopted is removed instead."""
+        found = [item for item in self.objects if item.urn in self.remedy.adopt]
+        removed = Remedy(adopt={}, remove=(*self.remedy.remove, *found), ask=self.remedy.ask)
+        return Settled(objects=self.objects, remedy=removed)
+
 
 def look_for(picture: Picture, mark: Mark | None, objects: Objects, *, can_adopt: bool) -> Settled:
     """Look for everything that may exist unrecorded. Raises Unsettled: nobody but a person can tell."""

@@ -123,7 +123,10 @@ def update(
     message: str,
     targets: tuple[str, ...],
 ) -> Run:
-    """Do it: refresh and change these resources, and no other; say `message` in the history."""
+    """Change these resources and no other; `message` goes into the history.
+
+    Without a refresh of its own: with one, the CLI refuses targets that are still to be created.
+    """
     return _run(
         command,
         stream,
@@ -131,7 +134,6 @@ def update(
         lambda stack: stack.up(
             message=message,
             target=list(targets),
-            refresh=True,
             on_event=stream.take,
             config_file=place.config_file or None,
         ),
@@ -139,14 +141,25 @@ def update(
     )
 
 
-def refresh(place: Workplace, command: Command, mask: Mask, stream: Stream) -> Run:
-    """Record what the world is. Pending creates are forgotten: look for their objects first."""
+def refresh(
+    place: Workplace,
+    command: Command,
+    mask: Mask,
+    stream: Stream,
+    *,
+    targets: tuple[str, ...] = (),
+) -> Run:
+    """Record what the world is, of these resources or of all.
+
+    Pending creates are forgotten: look for their objects first.
+    """
     return _run(
         command,
         stream,
         place,
         lambda stack: stack.refresh(
             clear_pending_creates=True,
+            target=list(targets) or None,
             on_event=stream.take,
             config_file=place.config_file or None,
         ),

@@ -39,11 +39,15 @@ _KINDS: Mapping[type[OutsideError], Kind] = {
 }
 
 
-def main(argv: list[str]) -> int:
-    """Carry out the request in the folder; gives the exit code."""
+def main(argv: list[str], objects: Objects | None = None) -> int:
+    """Carry out the request in the folder; gives the exit code.
+
+    `objects`: where to look for what exists unrecorded, if not in the request's cluster.
+    """
     folder = Path(argv[0])
     request = read_request(folder)
-    result = run(request, folder, objects_of(request), on_session=_stop_on_signals)
+    looked_in = objects or objects_of(request)
+    result = run(request, folder, looked_in, on_session=_stop_on_signals)
     write(folder / api.RESULT_FILE, result)
     return EXIT_CODES[result.outcome]
 
