@@ -27,6 +27,15 @@ def _check_server(document: Mapping[str, object]) -> Iterator[Problem]:
     path: Path = ("release", "server")
     before, after = word(server.get("from")), word(server.get("to"))
     identity = server.get("identity", "version")
+    if identity == "infra" and mapping(document.get("infra")).get("driver") == "manual":
+        yield Problem(
+            path=(*path, "identity"),
+            code=Code.IDENTITY,
+            summary="Nothing can tell old from new",
+            detail="`identity: infra` tells nodes apart by the image that the driver sees, and"
+            " `driver: manual` sees none: a person changes the fleet.",
+            hint="Write identity: version, or provenance where images of one version follow each other.",
+        )
     if identity == "infra" and "from_image" not in server:
         yield Problem(
             path=(*path, "identity"),

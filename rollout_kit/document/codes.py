@@ -48,6 +48,7 @@ class Code(enum.StrEnum):
     UNUSED_GATE = "unused-gate"
     SAME_BUILD = "same-build"
     RESTART = "restart"
+    IDENTITY = "identity"
     MISSING_IMAGE = "missing-image"
     MISSING_SECTION = "missing-section"
     GUARD_FIGURE = "guard-figure"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rollout_kit.document.conditions import GuardDeclaration, GuardName
 from rollout_kit.document.decode_conditions import decode_gate, decode_guard
@@ -38,7 +39,9 @@ from rollout_kit.document.target import (
     Credentials,
     Engine,
     Infra,
+    ManualInfra,
     ProcessInfra,
+    PulumiInfra,
     Target,
     TargetNode,
 )
@@ -130,6 +133,10 @@ def _infra(document: Section) -> Infra | None:
     given = section(document, "infra")
     if text(given, "driver") == "command":
         return _command(given)
+    if text(given, "driver") == "pulumi":
+        return _pulumi(given)
+    if text(given, "driver") == "manual":
+        return ManualInfra()
     fleet = text(given, "fleet")
     return ProcessInfra(fleet=None if UNDECIDED in fleet else fleet)
 
@@ -140,6 +147,28 @@ def _command(given: Section) -> CommandInfra:
         argv=None if any(UNDECIDED in part for part in argv) else argv,
         state=optional_text(given, "state") or ".rollout-kit/command",
     )
+
+
+def _pulumi(given: Section) -> PulumiInfra:
+    cluster = section(given, "kubernetes")
+    found = PulumiInfra(
+        program=text(given, "program"),
+        stack=text(given, "stack"),
+        backend=optional_text(given, "backend") or "",
+        kubeconfig=optional_text(cluster, "kubeconfig") or "",
+        context=optional_text(cluster, "context") or "",
+        allow=texts(given, "allow"),
+        state=optional_text(given, "state") or ".rollout-kit/pulumi",
+    )
+    parts = (
+        found.program,
+        found.stack,
+        found.backend,
+        found.kubeconfig,
+        found.context,
+        found.state,
+    )
+    return replace(found, waits=any(UNDECIDED in part for part in parts))
 
 
 def _release(given: Section, target: Target) -> Release:

@@ -48,12 +48,15 @@ from rollout_kit.document.steps import (
     WorkerCanaryStep,
 )
 from rollout_kit.document.target import (
+    UNCOUNTED_WORKERS,
     Acceptance,
     CommandInfra,
     Credentials,
     Engine,
     Infra,
+    ManualInfra,
     ProcessInfra,
+    PulumiInfra,
     Target,
     TargetNode,
 )
@@ -69,6 +72,7 @@ from rollout_kit.model.gate import Bound, CohortMeasure, Threshold
 from rollout_kit.model.operation import NewBuild, OnFailure, PinnedRuns, RollbackPolicy
 
 __all__ = [
+    "UNCOUNTED_WORKERS",
     "Acceptance",
     "AddedGuard",
     "ApiCutoverStep",
@@ -90,6 +94,7 @@ __all__ = [
     "HttpSource",
     "Identity",
     "Infra",
+    "ManualInfra",
     "MetricSource",
     "NewBuild",
     "OnFailure",
@@ -100,6 +105,7 @@ __all__ = [
     "ProcessInfra",
     "PromoteStep",
     "ProtocolSets",
+    "PulumiInfra",
     "ReadinessSource",
     "Release",
     "RestoreStep",

@@ -41,6 +41,10 @@ class Acceptance:
     reason: str
 
 
+UNCOUNTED_WORKERS = "uncounted-workers"
+"""The author's word that the workers which a plan leaves do run, where nothing can count them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The fleet that the plan is for."""
@@ -59,6 +63,10 @@ class Target:
     no_answer_for_s: float = 120.0
     """How long silence is no drift, in seconds."""
 
+    def accepts(self, precondition: str) -> bool:
+        """Tell whether the author takes the fleet without it."""
+        return any(entry.precondition == precondition for entry in self.accept)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessInfra:
@@ -72,6 +80,11 @@ class ProcessInfra:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManualInfra:
+    """Somebody else changes the fleet: a person, or the controller that they steer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandInfra:
     """A fleet behind a script of the user's own, under the command driver."""
 
@@ -81,4 +94,24 @@ class CommandInfra:
     """Folder of what is under way; a relative one starts at the folder of the plan."""
 
 
-Infra: TypeAlias = ProcessInfra | CommandInfra
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulumiInfra:
+    """A stack that meets the stack contract, under the Pulumi driver."""
+
+    program: str
+    """A folder with `Pulumi.yaml`, or `file.py:function`; a relative one starts at the plan's folder."""
+    stack: str
+    backend: str
+    """Empty: the environment's."""
+    kubeconfig: str
+    """Relative to the plan's folder; empty: the environment's."""
+    context: str
+    allow: tuple[str, ...]
+    """Patterns of URNs beyond its own that an operation may change, once announced."""
+    state: str
+    """Folder of what is under way; a relative one starts at the folder of the plan."""
+    waits: bool = False
+    """A value waits for an environment variable: what the driver feeds is not read."""
+
+
+Infra: TypeAlias = ProcessInfra | ManualInfra | CommandInfra | PulumiInfra

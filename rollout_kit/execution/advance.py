@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from rollout_kit.execution import drift
+from rollout_kit.execution import drift, requests
+from rollout_kit.execution.circumstances import context, key_in_use, key_of
 from rollout_kit.execution.verdicts import APPROVAL, COMMAND, hold, settle, time_out
 from rollout_kit.model.events import (
     HoldKind,
@@ -18,6 +19,7 @@ from rollout_kit.model.events import (
 )
 from rollout_kit.model.observation import Absent
 from rollout_kit.model.operation import (
+    Announcement,
     Change,
     ChangeKind,
     Done,
@@ -55,60 +57,11 @@ def advance(run: Executor, op: Operation, *, undo: bool) -> None:
         _begin(run, op, kind, seen, ctx)
 
 
-def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
-    """What journal and session know beside the look."""
-    state, live = run.state, run.live
-    left_s = None
-    if state.rollback and state.started:
-        deadline_s = state.rollback_attended_s + state.started.execution_plan.rollback.within_s
-        left_s = deadline_s - live.attended_s(seen.at_s)
-    return Context(
-        now_s=seen.at_s,
-        since_s=live.since_s.get(op.id, seen.at_s),
-        key=key_in_use(run, op),
-        baselines=state.baseline.baselines if state.baseline else (),
-        unserved_before=state.baseline.unserved_pins if state.baseline else (),
-        undoing=undo,
-        elapsed_attended_s=live.attended_s(seen.at_s) - state.baseline_attended_s,
-        written=state.wrote,
-        left_running=tuple(left.cohort.path for left in state.left),
-        rollback_left_s=left_s,
-        gap_s=_gap_s(run, op),
-    )
-
-
-def _gap_s(run: Executor, op: Operation) -> float | None:
-    """How long its group has stood open: the wall clock rules that, for nobody has to be here."""
-    if op.group is None or run.state.started is None:
-        return None
-    operations = run.state.started.execution_plan.operations
-    members = [one.id for one in operations if one.group and one.group.id == op.group.id]
-    if op.id not in members[1:]:
-        return None
-    before = run.state.operations.get(members[members.index(op.id) - 1])
-    if before is None or before.completed_at is None:
-        return None
-    return max(0.0, (run.shell.clock.now() - before.completed_at).total_seconds())
-
-
-def key_in_use(run: Executor, op: Operation) -> str:
-    """The key that the standing intent was sent under; in a new attempt the one that it will be."""
-    found = run.state.operations.get(op.id)
-    sent = found.key if found and found.standing is not Standing.AWAITED else ""
-    return sent or key_of(run, op)
-
-
-def key_of(run: Executor, op: Operation) -> str:
-    """`<rollout>/<operation>/<attempt>`: the same key joins what already runs."""
-    assert run.state.started is not None
-    return f"{run.state.started.rollout}/{op.id}/{run.state.attempt(op.id)}"
-
-
 def _look(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
     """An intent stands: find out whether the effect is there, and send it again if it is not."""
     doubtful = (
         op.id in run.live.in_doubt or op.id in run.live.resend or work_lost(op, seen.situation)
-    )
+    ) and requests.nothing_sent(run, op) is None
     if doubtful:
         change = kind.preview(op, seen.observation, seen.situation)
         if change.kind is ChangeKind.UPDATE:
@@ -146,6 +99,9 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
             if op.kind == APPROVAL:
                 why = "nothing after it would write"
             run.append(OperationSkipped(operation=op.id, reason=why))
+        case ChangeKind.NO_OP if (asked := requests.done_unbegun(run, op)) is not None:
+            run.append(requests.intent_of(run, asked))
+            run.live = run.live.forget(op.id)
         case ChangeKind.CHECK | ChangeKind.NO_OP:
             settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
         case ChangeKind.UPDATE:
@@ -158,11 +114,28 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
             if isinstance(verdict, Done):
                 verdict = kind.ready_to_apply(op, seen, ctx)
             if isinstance(verdict, Done):
-                _intend(run, op, kind, seen, ctx)
+                _ask_or_intend(run, op, kind, seen, ctx)
             else:
                 settle(run, op, seen, verdict, ctx)
         case _:
             assert_never(change.kind)
+
+
+def _ask_or_intend(
+    run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context
+) -> None:
+    """What somebody else has to change is asked for first; where nobody attends, nothing is begun."""
+    try:
+        why = requests.must_hold(run, op, key_of(run, op), seen, undo=ctx.undoing)
+    except OutsideError as error:
+        text = f"what to ask for is not known yet: {error.message}"
+        settle(run, op, seen, Waiting(retry_after_s=RESEND_AFTER_S, progress=text), ctx)
+        return
+    if why:
+        hint = f"do it, then `rollout-kit approve {op.id} --because …`; or attend with `--wait`"
+        hold(run, op, HoldKind.PERSON, why, hint)
+        return
+    _intend(run, op, kind, seen, ctx)
 
 
 def undo_of(op: Operation) -> str:
@@ -243,7 +216,7 @@ def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: 
         run.live = replace(run.live, drift=moved, drift_at=op.id)
         return
     run.shell.lock.check()
-    before = seen.facts
+    before = requests.before_asked(run.state, op, seen)
     after = kind.expect(op, seen.observation).facts
     undo = Keep(reason="part of a rollback") if ctx.undoing else kind.compensate(op, before)
     key = key_of(run, op)
@@ -256,10 +229,17 @@ def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: 
             undo=undo,
             touches=touches,
             expected={k: v for k, v in after.items() if before.get(k) != v},
+            announced=_announced(run, op),
         )
     )
     run.live = run.live.forget(op.id)
     _send(run, op, key)
+
+
+def _announced(run: Executor, op: Operation) -> Announcement | None:
+    """This operation's part of what was announced when the rollout began."""
+    said = run.state.started.announced if run.state.started else ()
+    return next((one for one in said if one.operation == op.id), None)
 
 
 def _conflict(run: Executor, op: Operation, error: Conflict) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from rollout_kit.model.execution_plan import Scope
 from rollout_kit.model.identity import QueueRef
 from rollout_kit.model.observation import Difference, Facts, Observation, differences
+from rollout_kit.model.request import PersonAsked
 from rollout_kit.model.state import OperationState, RolloutState, Standing
 
 
@@ -24,6 +25,7 @@ def expected_facts(state: RolloutState) -> Facts:
     facts.update(state.accepted)
     open_ = _open_groups(state)
     ours = {path for found in state.operations.values() for path in _ours(found, open_)}
+    ours |= {path for asked in state.asked.values() for path in _asked_for(state, asked)}
     left_out = Observation(facts=facts).only(ours).facts
     return {k: v for k, v in facts.items() if k not in left_out}
 
@@ -67,6 +69,12 @@ def _ours(found: OperationState, open_groups: frozenset[str]) -> tuple[str, ...]
     group = found.operation.group if found.operation else None
     closed = group is None or group.id not in open_groups
     return () if found.standing is Standing.COMPLETED and closed else found.intended.touches
+
+
+def _asked_for(state: RolloutState, asked: PersonAsked) -> tuple[str, ...]:
+    """What a person was asked to change is theirs to move, from the asking until it is found done."""
+    over = state.standing(asked.operation.id) in (Standing.COMPLETED, Standing.SKIPPED)
+    return () if over else asked.touches
 
 
 def _open_groups(state: RolloutState) -> frozenset[str]:

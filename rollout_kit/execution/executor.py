@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from rollout_kit.execution import advance, people, rollback, settling, watch
+from rollout_kit.execution import advance, people, requests, rollback, settling, watch
 from rollout_kit.execution.decide import decide
 from rollout_kit.execution.decisions import (
     Advance,
@@ -84,9 +84,13 @@ class Executor:
             wait_for_people=wait_for_people,
         )
         watch.skip_while_open(self)
+        requests.tell(self)
 
     def run(self) -> End:
         """Go on until it is over, held or interrupted."""
+        if self.state.rollback and not self.state.finished:
+            requests.intend_asked(self)
+        requests.go_on_attended(self)
         while True:
             if self.shell.clock.interrupted():
                 return End.INTERRUPTED
@@ -107,6 +111,7 @@ class Executor:
             case Sleep():
                 self._sleep(decision)
             case RollBack():
+                requests.intend_asked(self)
                 self.append(RollbackStarted(cause=decision.cause, actor=self.shell.actor))
                 self.live = replace(self.live, due_s={}, guards_due_s=self.now_s() + 10.0)
             case UndoGroup():
@@ -149,6 +154,7 @@ class Executor:
         """Journal first, then tell: a reporter that fails does not fail the rollout."""
         record = self.shell.journal.append(event)
         self.state = evolve(self.state, record)
+        requests.tell(self)
         for reporter in self.shell.reporters:
             try:
                 reporter.record(record)

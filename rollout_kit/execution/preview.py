@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rollout_kit.document.plan import PlanDocument
+from rollout_kit.execution.asked_in_preview import with_requests
 from rollout_kit.execution.observe import capabilities, observe_fleet, observe_for
 from rollout_kit.gates.evaluate import watch
 from rollout_kit.model.execution_plan import ExecutionPlan
@@ -21,6 +22,7 @@ from rollout_kit.model.operation import (
     Operation,
     Undo,
 )
+from rollout_kit.model.request import Request
 from rollout_kit.operations import pins
 from rollout_kit.operations.api import Readers, Seen
 from rollout_kit.operations.measure import sample
@@ -42,6 +44,7 @@ class PreviewOperation:
     operation: Operation
     change: Change
     undo: str  # in words; "" for what writes nothing
+    request: Request | None = None  # what a person is asked, where somebody else changes the fleet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,7 @@ def preview(document: PlanDocument, readers: Readers, now_s: float) -> Preview:
         plan=document.name,
         digest=document.digest,
         fingerprint=seen.observation.fingerprint(),
-        steps=steps,
+        steps=with_requests(steps, readers.infra),
         problems=(*planning.problems, *problems, *guards),
         unserved_before=_unserved(seen, planning.plan),
         not_read=_not_read(seen),

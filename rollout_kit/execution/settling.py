@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollout_kit.execution import rollback
-from rollout_kit.execution.advance import key_in_use
+from rollout_kit.execution.circumstances import key_in_use
 from rollout_kit.execution.observe import observe_fleet
 from rollout_kit.execution.verdicts import COMMAND
 from rollout_kit.model.equivalence import equivalent

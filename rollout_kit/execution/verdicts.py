@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from rollout_kit.execution import drift, people
+from rollout_kit.execution import drift, people, requests
 from rollout_kit.model.events import (
     CohortLeftRunning,
     GateDecided,
@@ -64,7 +64,9 @@ def settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx:
         case Failed():
             _decided(run, op, Verdict.FAIL, verdict.reason)
             run.append(OperationFailed(operation=op.id, reason=verdict.reason, hint=verdict.hint))
-        case NeedsPerson() if ctx.undoing:
+        case NeedsPerson() if ctx.undoing or _in_open_group(run, op):
+            _await(run, op)
+            requests.ask_word(run, op, verdict, seen)
             _wait(run, op, Waiting(retry_after_s=PERSON_LOOK_AFTER_S, progress=verdict.reason))
         case NeedsPerson():
             kinds = {GATE: HoldKind.INCONCLUSIVE, APPROVAL: HoldKind.APPROVAL}
@@ -78,6 +80,11 @@ def settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx:
             )
         case _:
             assert_never(verdict)
+
+
+def _in_open_group(run: Executor, op: Operation) -> bool:
+    """Inside an open gap a word is awaited in place: holding would leave the gap open."""
+    return op.kind not in (GATE, APPROVAL) and drift.open_group(run.state) is not None
 
 
 def _decided(run: Executor, op: Operation, verdict: Verdict, sentence: str) -> None:

@@ -16,6 +16,7 @@ from rollout_kit.model.gate import Baseline, Verdict
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import Difference, FactValue, Observation
 from rollout_kit.model.operation import Announcement, Compensation, InfraProgram, Operation
+from rollout_kit.model.request import PersonAsked as PersonAsked  # noqa: PLC0414
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +262,7 @@ Event: TypeAlias = (
     | DriftAccepted
     | ApprovalGiven
     | ProvedByPerson
+    | PersonAsked
     | GroupUndoStarted
     | GroupUndone
     | RollbackStarted

@@ -5,10 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
-from rollout_kit.model.events import OperationIntended
+from rollout_kit.model.events import (
+    OperationAwaited,
+    OperationCompleted,
+    OperationFailed,
+    OperationIntended,
+    OperationReapplied,
+    OperationSkipped,
+)
 from rollout_kit.model.observation import Facts
 from rollout_kit.model.operation import Operation
+
+OperationEvent: TypeAlias = (
+    OperationSkipped
+    | OperationAwaited
+    | OperationIntended
+    | OperationReapplied
+    | OperationCompleted
+    | OperationFailed
+)
 
 
 class Standing(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 from rollout_kit.model.events import (
     ApprovalGiven,
@@ -25,6 +25,7 @@ from rollout_kit.model.events import (
     OperationIntended,
     OperationReapplied,
     OperationSkipped,
+    PersonAsked,
     ProvedByPerson,
     Record,
     RollbackStarted,
@@ -34,7 +35,7 @@ from rollout_kit.model.events import (
     UndoSkipped,
 )
 from rollout_kit.model.observation import Facts
-from rollout_kit.model.standing import OperationState, Standing
+from rollout_kit.model.standing import OperationEvent, OperationState, Standing
 
 __all__ = ["OperationState", "RolloutState", "Standing", "evolve", "fold"]
 
@@ -52,6 +53,7 @@ class RolloutState:
     decisions: Mapping[str, GateDecided] = field(default_factory=dict)
     approvals: Mapping[str, ApprovalGiven] = field(default_factory=dict)
     proofs: Mapping[str, ProvedByPerson] = field(default_factory=dict)
+    asked: Mapping[str, PersonAsked] = field(default_factory=dict)  # the latest last
     accepted: Facts = field(default_factory=dict)
     breach: GuardBreached | None = None
     hold: RolloutHeld | None = None
@@ -81,16 +83,6 @@ class RolloutState:
     def wrote(self) -> frozenset[str]:
         """Ids of the operations with an intent: what a check that follows them has to judge."""
         return frozenset(self.intents)
-
-
-OperationEvent: TypeAlias = (
-    OperationSkipped
-    | OperationAwaited
-    | OperationIntended
-    | OperationReapplied
-    | OperationCompleted
-    | OperationFailed
-)
 
 
 def fold(records: Iterable[Record]) -> RolloutState:
@@ -125,6 +117,9 @@ def evolve(state: RolloutState, record: Record) -> RolloutState:
         case ProvedByPerson() as event:
             proofs = {**state.proofs, event.operation: event}
             return replace(state, proofs=proofs, hold=_unless_at(state, event.operation))
+        case PersonAsked() as event:
+            others = {k: v for k, v in state.asked.items() if k != event.operation.id}
+            return replace(state, asked={**others, event.operation.id: event})
         case GuardBreached() as event:
             return replace(state, breach=event)
         case DriftAccepted() as event:
@@ -293,5 +288,6 @@ def _begin_again(state: RolloutState, operation_ids: tuple[str, ...]) -> Rollout
         operations=operations,
         intents=kept_intents,
         decisions={k: v for k, v in state.decisions.items() if k not in gone},
+        proofs={k: v for k, v in state.proofs.items() if k not in gone},
         skipped_undos={k: v for k, v in state.skipped_undos.items() if k not in gone},
     )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from rollout_kit.model.observation import Absent
 from rollout_kit.operations.api import Readers
-from rollout_kit.ports.errors import InFlight, OutsideError, Refused, Trouble
+from rollout_kit.ports.errors import InFlight, OutsideError, Refused, Trouble, Unknowable
 from rollout_kit.ports.infra import Answers
 
 T = TypeVar("T")
@@ -32,7 +32,8 @@ def ask(read: Callable[[], T]) -> T | Missing:
     except InFlight as error:
         return Missing(why=Absent.PENDING, reason=error.message)
     except Refused as error:
-        why = Absent.NOT_READ if error.trouble is Trouble.AUTH else Absent.NO_ANSWER
+        never = error.trouble is Trouble.AUTH or isinstance(error, Unknowable)
+        why = Absent.NOT_READ if never else Absent.NO_ANSWER
         return Missing(why=why, reason=error.message)
     except OutsideError as error:
         return Missing(why=Absent.NO_ANSWER, reason=error.message)

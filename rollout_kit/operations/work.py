@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout_kit.model.operation import Failed, Operation, Waiting
+from rollout_kit.model.operation import Failed, NeedsPerson, Operation, Waiting
 from rollout_kit.model.situation import JobNumbers, Situation
 from rollout_kit.operations.api import Context, Readers
 from rollout_kit.operations.asking import Missing, ask
@@ -49,7 +49,9 @@ def under_way(op: Operation, situation: Situation) -> bool:
     return job is not None and job.state in (JobState.QUEUED, JobState.RUNNING)
 
 
-def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | Failed | None:
+def unfinished(
+    op: Operation, situation: Situation, ctx: Context
+) -> Waiting | Failed | NeedsPerson | None:
     """Why the driver has not finished what it was asked; None: it has, or was asked nothing."""
     unread = situation.unread.get(_unread(op))
     if unread is not None:
@@ -58,6 +60,8 @@ def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | F
     if job is None:
         return None
     match JobState(job.state):
+        case JobState.ASKED | JobState.AWAITED:
+            return of_people(op, job, ctx)
         case JobState.QUEUED | JobState.RUNNING:
             says = f": {job.progress}" if job.progress else ""
             progress = f"the driver's work is {job.state}{says}"
@@ -73,7 +77,7 @@ def unfinished(op: Operation, situation: Situation, ctx: Context) -> Waiting | F
             )
         case JobState.REFUSED | JobState.CONFLICT as state:
             return held_back(state, job)
-        case JobState.SUCCEEDED | JobState.UNKNOWN | JobState.ASKED | JobState.AWAITED:
+        case JobState.SUCCEEDED | JobState.UNKNOWN:
             return None
 
 
@@ -85,6 +89,14 @@ def held_back(state: JobState, job: JobNumbers) -> Failed:
         hint=BEYOND if refused else "see who holds or changed it, then `resume`",
         hold="refused" if refused else "failure",
     )
+
+
+def of_people(op: Operation, job: JobNumbers, ctx: Context) -> Waiting | NeedsPerson:
+    """What somebody else was asked to do: until the server shows it, or until they say so."""
+    if job.state == JobState.ASKED:
+        hint = f"once it is done, `rollout-kit approve {op.id} --because …`"
+        return NeedsPerson(reason=job.detail, hint=hint)
+    return Waiting(retry_after_s=pace(ctx), progress=job.detail)
 
 
 def _unread(op: Operation) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rollout_kit.document.plan import ProcessInfra
-from rollout_kit.model.observation import Absent, node_fact
+from rollout_kit.document.plan import UNCOUNTED_WORKERS, ManualInfra, ProcessInfra
+from rollout_kit.model.capability import Capability
+from rollout_kit.model.observation import Absent, capability_fact, node_fact
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.specs import parse
 from rollout_kit.planning.api import Problem
@@ -21,7 +22,7 @@ SINGLE_NODE = "single-node-mode"
 OWN_DATABASE = "separate-databases"
 OWN_CACHE = "separate-caches"
 UNREAD = "unread-node-specs"
-ACCEPTABLE = (UNPINNED, SINGLE_NODE, OWN_DATABASE, OWN_CACHE, UNREAD)
+ACCEPTABLE = (UNPINNED, SINGLE_NODE, OWN_DATABASE, OWN_CACHE, UNREAD, UNCOUNTED_WORKERS)
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
@@ -47,7 +48,10 @@ def fit_for_several_nodes(draft: Draft) -> Iterator[Problem]:
     for node in draft.scope.nodes:
         value = draft.live.node(node, "spec_json")
         spec = parse(value)
-        if spec is not None:
+        if isinstance(draft.document.infra, ManualInfra):
+            # A node answers what it is, never the environment that it was started with.
+            yield _unread(node)
+        elif spec is not None:
             environments[node] = spec.environment
         elif value is Absent.NO_ANSWER or _never_read(draft, node):
             yield _unread(node)
@@ -67,6 +71,22 @@ def fit_for_several_nodes(draft: Draft) -> Iterator[Problem]:
                 hint=f"give all nodes one cache store, or accept it under target.accept.{OWN_CACHE}",
                 accept=OWN_CACHE,
             )
+
+
+def workers_that_can_be_counted(draft: Draft) -> Iterator[Problem]:
+    """Where all workers show as stale and the driver counts none, their life is a person's word."""
+    routed = draft.live.get(capability_fact(Capability.MARKER_ROUTING)) is True
+    queues = dict.fromkeys(worker.task_queue for worker in draft.document.release.workers)
+    if isinstance(draft.document.infra, ManualInfra) and routed and queues:
+        yield Problem(
+            summary="Workers cannot be counted",
+            detail="This server shows workers as stale whether they live or not, and `driver:"
+            f" manual` counts no processes: whether those of {', '.join(queues)} run, and so serve"
+            " the runs that are pinned to them, is for a person to say.",
+            hint="see that they run, and say so under target.accept."
+            f'{UNCOUNTED_WORKERS}: "who looked, and where"',
+            accept=UNCOUNTED_WORKERS,
+        )
 
 
 def _switches(node: str, environment: Mapping[str, str]) -> Iterator[Problem]:

@@ -24,6 +24,7 @@ BEFORE_A_WRITE: tuple[Precondition, ...] = (
     order.capable,
     fleet_shape.not_embedded,
     fleet_shape.fit_for_several_nodes,
+    fleet_shape.workers_that_can_be_counted,
     unversioned.no_live_unversioned_cohort,
     routing.admin_for_markers,
     routing.readable_namespaces,

@@ -25,6 +25,7 @@ from rollout_kit.model.events import (
     OperationReapplied,
     OperationSkipped,
     Outcome,
+    PersonAsked,
     ProvedByPerson,
     RollbackStarted,
     RolloutFinished,
@@ -35,6 +36,7 @@ from rollout_kit.model.events import (
 from rollout_kit.model.gate import Verdict
 from rollout_kit.model.observation import show
 from rollout_kit.model.operation import Compensation, Irreversible, Keep, Operation, Undo
+from rollout_kit.reporters.request_view import asked_in_words
 from rollout_kit.reporters.text import Style
 
 SHOWN_AT_MOST = 10
@@ -87,6 +89,11 @@ def sentence(event: Event) -> Sentence:
             text = f"guard breached: {text}"
             details = _hint(hint)
             return Sentence(symbol="✗", subject=guard, text=text, style=Style.BAD, details=details)
+        case PersonAsked(operation=operation, request=request):
+            text, details = asked_in_words(request, operation)
+            return Sentence(
+                symbol="?", subject=operation.id, text=text, style=Style.CHANGE, details=details
+            )
         case RolloutHeld() | HoldReleased() | DriftAccepted() | ApprovalGiven() | ProvedByPerson():
             return _of_people(event)
         case (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rollout_kit.document.plan import PlanDocument
+from rollout_kit.document.plan import ManualInfra, PlanDocument
+from rollout_kit.drivers.manual.driver import ManualDriver
 from rollout_kit.engines.durable_workflow.engine import DurableWorkflowEngine
 from rollout_kit.execution.executor import Executor, Shell
 from rollout_kit.execution.preview import Preview, preview
@@ -76,10 +77,13 @@ class Process:
             client=client,
             monotonic_s=self.clock.monotonic_s,
         )
+        infra = self.infra
+        if isinstance(document.infra, ManualInfra):
+            infra = ManualDriver(engine, document)
         readers = Readers(
-            engine=engine, infra=self.infra, metrics=self.metrics, scope=scope_of(document)
+            engine=engine, infra=infra, metrics=self.metrics, scope=scope_of(document)
         )
-        return readers, Writers(engine=engine, infra=self.infra)
+        return readers, Writers(engine=engine, infra=infra)
 
     def executor(
         self, document: PlanDocument, *events: Event, rollout: str, wait: bool = False

@@ -12,7 +12,9 @@ from rollout_kit.document.plan import (
     AddedGuard,
     CommandInfra,
     HttpSource,
+    ManualInfra,
     PlanDocument,
+    PulumiInfra,
     SecretText,
     UnsetEnvironmentError,
 )
@@ -21,6 +23,7 @@ from rollout_kit.engines.durable_workflow.engine import DurableWorkflowEngine
 from rollout_kit.metrics.http_json import HttpJsonMetrics
 from rollout_kit.operations.api import Readers, Writers
 from rollout_kit.planning.scope import scope_of
+from rollout_kit.ports.engine import EngineReader
 from rollout_kit.ports.infra import Infra as InfraPort
 from rollout_kit.transport.client import JsonClient, Patience
 from rollout_kit.transport.flights import ThreadFlights
@@ -63,7 +66,7 @@ def connect(
         client=client,
         monotonic_s=clock.monotonic_s,
     )
-    driver = _driver(document, plan_folder, environment)
+    driver = _driver(document, plan_folder, environment, engine)
     metrics = HttpJsonMetrics(client=client, environ=environment)
     try:
         yield Outside(
@@ -83,11 +86,19 @@ def _token(secret: SecretText | None, environment: Mapping[str, str]) -> Secret 
         return None
 
 
-def _driver(document: PlanDocument, plan_folder: Path, environment: Mapping[str, str]) -> InfraPort:
+def _driver(
+    document: PlanDocument, plan_folder: Path, environment: Mapping[str, str], engine: EngineReader
+) -> InfraPort:
     """The plan's driver; a fleet file that is missing or wrong raises at once, with places."""
     infra = document.infra
     if infra is None:
         return AbsentDriver("the plan names no fleet")
+    if isinstance(infra, ManualInfra):
+        from rollout_kit.drivers.manual.driver import ManualDriver
+
+        return ManualDriver(engine, document)
+    if isinstance(infra, PulumiInfra):
+        return _pulumi(infra, plan_folder, environment, _secret_names(document))
     if isinstance(infra, CommandInfra):
         return _command(infra, plan_folder, environment, _secret_names(document))
     if infra.fleet is None:
@@ -105,6 +116,16 @@ def _command(
     from rollout_kit.drivers.command.driver import CommandDriver
 
     return CommandDriver(infra.argv, folder, folder / infra.state, environment, secrets)
+
+
+def _pulumi(
+    infra: PulumiInfra, folder: Path, environment: Mapping[str, str], secrets: tuple[str, ...]
+) -> InfraPort:
+    if infra.waits:
+        return AbsentDriver("a variable of the plan's infra section is not set", unset=True)
+    from rollout_kit.wiring.pulumi import pulumi_driver
+
+    return pulumi_driver(infra, folder, environment, secrets)
 
 
 def _secret_names(document: PlanDocument) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from rollout_kit.operations.schema import (
     ledger_key,
     read_bootstrap,
 )
-from rollout_kit.operations.work import held_back
+from rollout_kit.operations.work import held_back, of_people
 from rollout_kit.ports.infra import JobState, RunJob
 
 
@@ -96,6 +96,8 @@ class CheckLedger:
                     f" {job.detail or 'it wrote nothing'}",
                     hint="run the job by hand to see why; `resume` asks again",
                 )
+            case JobState.ASKED | JobState.AWAITED:
+                return of_people(op, job, ctx)
             case JobState.REFUSED | JobState.CONFLICT as state:
                 return held_back(state, job)
             case state:

@@ -100,6 +100,8 @@ class ReplaceNodeKind:
         """Out of rotation (rule 3), after its schema (rule 1), and with its marker served (rule 19)."""
         args = _arguments(op)
         now = parse(seen.observation.node(args.node, "spec_json"))
+        if now is None and ctx.undoing and unruled(args.node, seen.situation):
+            now = args.spec  # a node that tells what it is does not while it is down: back it goes
         if now is None:
             progress = f"the driver must say what {args.node} runs, to put it back"
             return Waiting(retry_after_s=pace(ctx), progress=progress)

@@ -30,7 +30,7 @@ from rollout_kit.operations.schema import (
     driver_must_answer,
     read_bootstrap,
 )
-from rollout_kit.operations.work import held_back
+from rollout_kit.operations.work import held_back, of_people
 from rollout_kit.ports.infra import JobState, RunJob
 
 HINT = "mend what the job says and `resume`: it is safe to run again, the ledger goes on where it stopped"
@@ -87,6 +87,9 @@ class RunBootstrap:
                     f" {job.detail or 'it wrote nothing'}",
                     hint=HINT,
                 )
+            case JobState.ASKED | JobState.AWAITED:
+                job = seen.situation.jobs[bootstrap_key(args.target, args.revision)]
+                return of_people(op, job, ctx)
             case JobState.REFUSED | JobState.CONFLICT as state:
                 job = seen.situation.jobs[bootstrap_key(args.target, args.revision)]
                 return held_back(state, job)

@@ -25,7 +25,7 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.pace import pace
-from rollout_kit.operations.work import read_work
+from rollout_kit.operations.work import of_people, read_work
 from rollout_kit.ports.infra import JobState, RunCommand
 
 
@@ -116,6 +116,8 @@ class RunCommandKind:
                     hint="see whether it did; then approve this operation, or roll back."
                     " With `idempotent: true` or a `check` it would simply run again",
                 )
+            case JobState.ASKED | JobState.AWAITED if job is not None:
+                return of_people(op, job, ctx)
             case _:
                 return Waiting(retry_after_s=pace(ctx), progress=f"`{line}` runs")
 
