@@ -49,6 +49,11 @@ def announce(
     return tuple(announced)
 
 
+def resource_of(change: InfraChange) -> str:
+    """What a change is of: `node/NAME`, `cohort/PATH`, `job/NAME` and so on."""
+    return _wanted(change)[0]
+
+
 def _wanted(change: InfraChange) -> tuple[str, str, Known]:
     match change:
         case SetAttached(node=node, attached=attached):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.work import processes, roles
+from rollout_kit.drivers.work import processes, pruning, roles
 from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program
 from rollout_kit.drivers.work.turns import ends_for
@@ -48,7 +48,7 @@ def work(tmp_path: Path) -> Iterator[Work]:
 
 def end(folder: Path) -> None:
     status, job = folder / "status.json", folder / "job.json"
-    if status.exists():
+    if job.exists() and status.exists():
         told = json.loads(status.read_text())
         processes.send(told["pid"], told["start"], processes.SIGKILL)
     if job.exists() and (held := roles.holder(json.loads(job.read_text())["places"][0]["role"])):
@@ -163,6 +163,41 @@ def test_two_operations_of_a_rollout_take_turns(work: Work, tmp_path: Path) -> N
     (tmp_path / "go").touch()
     assert finish(work, "r/a/1") is JobState.SUCCEEDED
     assert finish(work, "r/b/1") is JobState.SUCCEEDED
+
+
+def test_a_job_is_waited_for_and_never_asked_to_end(work: Work, tmp_path: Path) -> None:
+    go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    work.run("orders/2.1.0", "stack", python(tmp_path, go), joins_success=True)
+    pid_of(work, "orders/2.1.0")
+    change(work, "r/a/1", counting(tmp_path))
+    assert eventually(lambda: work.status("r/a/1").state is JobState.QUEUED)
+    (tmp_path / "go").touch()
+    assert finish(work, "orders/2.1.0") is JobState.SUCCEEDED
+    assert finish(work, "r/a/1") is JobState.SUCCEEDED
+
+
+def test_many_changes_of_a_queue_do_not_push_out_a_job_or_another_operation(
+    work: Work, tmp_path: Path
+) -> None:
+    work.run("orders/2.1.0", "stack", counting(tmp_path), joins_success=True)
+    assert finish(work, "orders/2.1.0") is JobState.SUCCEEDED
+    change(work, "r/other/1", counting(tmp_path))
+    assert finish(work, "r/other/1") is JobState.SUCCEEDED
+    for number in range(pruning.KEPT + 2):  # as if of many rollouts, long ago
+        ended(work, f"r{number}/op/1", "change/stack/op", number)
+    change(work, "now/op/1", counting(tmp_path))
+    assert finish(work, "now/op/1") is JobState.SUCCEEDED
+    assert eventually(lambda: work.status("r0/op/1").state is JobState.UNKNOWN, 10.0)
+    assert work.status("orders/2.1.0").state is JobState.SUCCEEDED
+    assert work.status("r/other/1").state is JobState.SUCCEEDED
+
+
+def ended(work: Work, key: str, of: str, at_s: int) -> None:
+    lock = work.folder.begin(key, of)
+    assert lock is not None
+    work.folder.write_status(key, JobState.SUCCEEDED)
+    os.close(lock)
+    os.utime(work.folder.work(key), (1000 + at_s, 1000 + at_s))
 
 
 def test_other_queues_do_not_wait(work: Work, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class CommandDriver:
 
     def ended(self, resource: str) -> ProgramEnd | None:
         """None while a change is under way: what ends then is its doing."""
-        if roles.is_taken(self._work.folder.queue(f"job/{QUEUE}")):
+        if roles.is_taken(self._work.folder.queue(QUEUE)):
             return None
         if not self.answers() & {Answers.SPEC, Answers.PROCESSES}:
             return None
@@ -188,7 +188,14 @@ class CommandDriver:
         names = [*self._secrets, *names_in({"request": request})]
         self._ended.discard(key)
         self._observed.forget()
-        self._work.run(key, QUEUE, program, names, joins_success=isinstance(change, RunJob))
+        self._work.run(
+            key,
+            QUEUE,
+            program,
+            names,
+            joins_success=isinstance(change, RunJob),
+            of=announcing.resource_of(change),
+        )
 
     def stop(self, key: str) -> None:
         """One SIGINT to the script and what it started; then, where it offers that, its `stop`.

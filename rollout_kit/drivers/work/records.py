@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         earlier: list[Earlier]  # over before this begins
         tool: Tool | None  # asked to end when that is gone; None: runs on
         group: bool  # who asks it to end asks its whole process group
+        stands: bool  # a success stands, and no change that comes asks it to end
 
 
 class _Reading:

@@ -16,6 +16,11 @@ def ends_for(earlier: str, key: str) -> bool:
     return old[0] != new[0] or (_undoes(new[1]) and not _undoes(old[1]))
 
 
+def operation_of(key: str) -> str:
+    """The operation in a key; empty for what is none's, such as a job of a revision."""
+    return _parts(key)[1]
+
+
 def _parts(key: str) -> tuple[str, str, str]:
     rollout, _, rest = key.partition("/")
     operation, _, attempt = rest.rpartition("/")

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollout_kit.drivers.work import asking, processes, pruning, pump, records, roles
+from rollout_kit.drivers.work import asking, processes, pump, records, roles
 from rollout_kit.drivers.work.children import SUPERVISOR, Children
 from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program, launch, names_in
-from rollout_kit.drivers.work.turns import ends_for
+from rollout_kit.drivers.work.turns import ends_for, operation_of
 from rollout_kit.ports.errors import Refused, Unavailable
 from rollout_kit.ports.infra import JobState, JobStatus, RunCommand
 
@@ -48,6 +48,7 @@ class Work:
         secrets: Sequence[str] = (),
         *,
         joins_success: bool,
+        of: str = "",
     ) -> None:
         """Run a program to its end; the same key joins what runs. One at a time per `queue`.
 
@@ -55,18 +56,21 @@ class Work:
         ended is free again, and earlier attempts in its queue are asked to end and are waited for
         before it begins (`turns`); what else runs there is waited for alone.
         `secrets`: variables, beside those that it refers to, whose values it prints as references.
+        `of`: what it changes. The newest of each such thing are kept when old ones make room; without
+        it that is the operation in the key or, of jobs, the queue.
 
         Raises Refused: an environment variable is not set.
         """
         if joins_success and self.folder.job_state(key) is JobState.SUCCEEDED:
             return
         self._refuse_unset(program.argv[0], program.environment)
-        name = f"job/{queue}"
-        lock = self._take(key, name)
+        kept_as = f"job/{queue}" if joins_success else f"change/{queue}/{operation_of(key)}"
+        lock = self._take(key, of or kept_as)
         if lock is None:
             return
         with os.fdopen(lock, "rb"):  # the child has its own copy
-            job = self._job(key, name, program, secrets, exclusive=not joins_success)
+            turn = self.folder.queue(queue)
+            job = self._job(key, turn, program, secrets, stands=joins_success)
             self.folder.write_job(key, job)
             self._supervise(key, lock, "job")
 
@@ -134,10 +138,10 @@ class Work:
         return holder is not None and holder.alive and holder.spec == key
 
     def _job(
-        self, key: str, queue: str, program: Program, secrets: Sequence[str], *, exclusive: bool
+        self, key: str, queue: str, program: Program, secrets: Sequence[str], *, stands: bool
     ) -> Job:
         work = self.folder.work(key)
-        earlier = list(self._earlier(key, queue)) if exclusive else []
+        earlier = list(self._earlier(key, queue, ends=not stands)) if program.role is None else []
         role = str(work / f"program-{os.urandom(4).hex()}")
         if program.role is not None:
             role = self.folder.role(program.role)
@@ -148,7 +152,7 @@ class Work:
         made = launch(replace(program, environment=told), key, role, input_file)
         me = os.getpid()
         return {
-            "queue": self.folder.queue(queue),
+            "queue": queue,
             "secrets": [*secrets, *names_in(program.environment)],
             "places": [{"role": role, "launch": made}],
             "earlier": earlier,
@@ -156,13 +160,14 @@ class Work:
             if program.ends_with_tool
             else None,
             "group": program.group,
+            "stands": stands,
         }
 
-    def _earlier(self, key: str, queue: str) -> Iterator[Earlier]:
+    def _earlier(self, key: str, queue: str, *, ends: bool) -> Iterator[Earlier]:
         """What runs or waits in this queue, an earlier run under the same key included."""
         for work in self.folder.works():
             job: Job | None = records.read(str(work / "job.json"))
-            if job is None or records.read(str(work / pruning.OF)) != queue:
+            if job is None or job["queue"] != queue:
                 continue
             place = job["places"][0]
             holder = roles.holder(place["role"])
@@ -171,7 +176,7 @@ class Work:
                 yield {
                     "work": str(work),
                     "role": place["role"],
-                    "stop": ends_for(other, key),
+                    "stop": ends and not job["stands"] and ends_for(other, key),
                     "group": job["group"],
                 }
 
