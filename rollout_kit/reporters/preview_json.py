@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout_kit.execution.preview import Preview, PreviewOperation, PreviewStep
+from rollout_kit.model import codec
+from rollout_kit.model.operation import Announcement
 from rollout_kit.planning.api import Problem
 from rollout_kit.reporters.json_document import document
 
@@ -31,6 +33,8 @@ def preview_json(preview: Preview, plan_file: str) -> str:
             "findings": [_finding(finding) for finding in preview.findings],
             "unserved_before": list(preview.unserved_before),
             "not_read": dict(preview.not_read),
+            "announced": [_announced(one) for one in preview.announced],
+            "bound": dict(preview.bound),
         },
     )
 
@@ -60,6 +64,19 @@ def _operation(item: PreviewOperation) -> dict[str, object]:
         "irreversible": change.irreversible,
         "not_judged": list(change.not_judged),
         "undo": item.undo,
+        "request": codec.to_json(item.request),
+    }
+
+
+def _announced(one: Announcement) -> dict[str, object]:
+    """What one operation would do, resource by resource; of no operation: what would come by itself."""
+    return {
+        "operation": one.operation,
+        "resources": [
+            {"name": name, "does": kind, "sentence": sentence}
+            for name, kind, sentence in zip(one.resources, one.kinds, one.changed, strict=False)
+        ],
+        "beyond": list(one.beyond),
     }
 
 

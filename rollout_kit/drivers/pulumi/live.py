@@ -12,7 +12,8 @@ from rollout_kit.ports.infra import CohortSpec, LiveProcess, ProcessSpec
 class Live(Protocol):
     """Live objects. Every call returns within five seconds; raises an OutsideError."""
 
-    is_there: bool
+    @property
+    def is_there(self) -> bool: ...
 
     def process(self, placed: Placed) -> ProcessSpec | None:
         """What a node or singleton is to run now; None: nothing."""
