@@ -1,0 +1,1 @@
+"""A fleet on one machine: units of its service manager, lines of its front, runs that end."""

@@ -1,0 +1,256 @@
+"""What is done on the machine: files written whole, units stopped and started, commands awaited.
+
+Runs in the provider's own process; standard library only. Nothing here is undone half-way: whoever
+asks again for the same units gets the same end, whatever an interrupted attempt left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+Argv = tuple[str, ...]
+TAIL = 64 * 1024
+_STOP_S = 900  # longer than any unit's own grace
+_LOOK_S = 30
+_UP_S = 10
+
+
+class HostError(RuntimeError):
+    """A command of this machine did not do what it was for; the text has its last words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manager:
+    """How this machine's service manager is spoken to; `{unit}` stands for a unit's name.
+
+    `folder` and `suffix`: where units' files are. `state` says how a unit is, and `up` is what it says
+    of one that runs (a regular expression). `settle` follows every change of files.
+    """
+
+    folder: str
+    suffix: str
+    stop: Argv
+    settle: Argv
+    start: Argv
+    state: Argv
+    up: str
+
+    def path(self, unit: str) -> Path:
+        return Path(self.folder) / f"{unit}{self.suffix}"
+
+
+def change_units(manager: Manager, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Units as `after` has them: whatever goes or changes has stopped before anything starts.
+
+    `before`: what was there by our own account. A unit whose file and process are as they should be
+    is left alone.
+    """
+    changing = [unit for unit in sorted(after) if not _stands(manager, unit, after[unit])]
+    gone = [unit for unit in sorted(before) if unit not in after]
+    for unit in (*gone, *changing):
+        if manager.path(unit).exists():
+            _run(manager.stop, unit, within_s=_STOP_S, may_fail=True)
+            _expect_down(manager, unit)
+            manager.path(unit).unlink()
+    for unit in changing:
+        write(manager.path(unit), after[unit])
+    if gone or changing:
+        _run(manager.settle, "", within_s=_STOP_S)
+    for unit in changing:
+        _run(manager.start, unit, within_s=_LOOK_S, may_fail=True)
+    for unit in changing:
+        _expect_up(manager, unit)
+
+
+def standing_units(manager: Manager, units: Mapping[str, str]) -> dict[str, str]:
+    """Those of the units whose file is there and whose process runs, with the file's text."""
+    found = {}
+    for unit in units:
+        path = manager.path(unit)
+        if path.is_file() and _is_up(manager, unit):
+            found[unit] = path.read_text(encoding="utf-8")
+    return found
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """The whole text or nothing; units carry environment, so others may not read them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(f".{path.name}.new")
+    whole.write_text(text, encoding="utf-8")
+    whole.chmod(mode)
+    whole.replace(path)
+
+
+def write_line(path: str, text: str, check: Argv, reload: Argv) -> None:
+    """One file of the front. What the front would refuse is taken back and never loaded."""
+    target = Path(path)
+    before = target.read_text(encoding="utf-8") if target.exists() else None
+    if before != text:
+        write(target, text, 0o644)
+    try:
+        _run(check, "", within_s=_LOOK_S)
+    except HostError:
+        if before is not None:
+            write(target, before, 0o644)
+        else:
+            target.unlink()
+        raise
+    _run(reload, "", within_s=_LOOK_S)
+
+
+def standing_line(path: str) -> str:
+    """What the file of the front says; empty where there is none."""
+    target = Path(path)
+    return target.read_text(encoding="utf-8") if target.is_file() else ""
+
+
+def remove_line(path: str, reload: Argv) -> None:
+    """Takes one file of the front away."""
+    Path(path).unlink(missing_ok=True)
+    _run(reload, "", within_s=_LOOK_S)
+
+
+def run_once(
+    folder: str,
+    job: str,
+    run: str,
+    argv: Argv,
+    environment: Mapping[str, str],
+    environment_files: Argv = (),
+) -> str:
+    """What this run of the job wrote to standard output, the end of it.
+
+    One run of a job at a time, each at most once: its record is there before it starts. A run that
+    succeeded is not made again, and one whose end nobody knows is not either.
+
+    Raises HostError: it failed, or may not be made.
+    """
+    where = Path(folder)
+    where.mkdir(parents=True, exist_ok=True)
+    with _alone(where / f"{job}.lock", job):
+        record = where / f"{job}-{run}.json"
+        try:
+            with record.open("x", encoding="utf-8") as begun:
+                json.dump({"argv": argv}, begun)
+        except FileExistsError:
+            return _known_end(record, job, run)
+        done = subprocess.run(
+            argv,
+            env={**os.environ, **_filed(environment_files), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        end = {
+            "exit": done.returncode,
+            "output": done.stdout[-TAIL:],
+            "errors": done.stderr[-TAIL:],
+        }
+        write(record, json.dumps({"argv": argv, **end}))
+        return _known_end(record, job, run)
+
+
+def _filed(paths: Argv) -> dict[str, str]:
+    """Variables of files with one `NAME=value` a line, as the units' own files have them."""
+    found = {}
+    for path in paths:
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            name, equals, value = line.strip().partition("=")
+            if equals and not name.startswith(("#", ";")):
+                found[name.strip()] = value.strip().strip("\"'")
+    return found
+
+
+def _known_end(record: Path, job: str, run: str) -> str:
+    end = json.loads(record.read_text(encoding="utf-8") or "{}")
+    if "exit" not in end:
+        raise HostError(
+            f"run {run} of {job} was begun before and nobody knows its end: look at what it did, "
+            f"then ask for another run ({record} is its record)"
+        )
+    if end["exit"] != 0:
+        words = (end["errors"] or end["output"]).strip().splitlines()[-5:]
+        raise HostError(f"run {run} of {job} ended with {end['exit']}: " + " | ".join(words))
+    return str(end["output"])
+
+
+@contextmanager
+def _alone(path: Path, job: str) -> Iterator[None]:
+    with path.open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise HostError(f"another run of {job} is still going on this machine") from None
+        yield
+
+
+def _stands(manager: Manager, unit: str, text: str) -> bool:
+    path = manager.path(unit)
+    same = path.is_file() and path.read_text(encoding="utf-8") == text
+    return same and _is_up(manager, unit)
+
+
+def _is_up(manager: Manager, unit: str) -> bool:
+    said = _called(manager.state, unit, _LOOK_S).stdout
+    return re.search(manager.up, said, re.MULTILINE) is not None
+
+
+def _expect_up(manager: Manager, unit: str) -> None:
+    if not _waited(lambda: _is_up(manager, unit), _UP_S):
+        said = _called(manager.state, unit, _LOOK_S)
+        raise HostError(f"{unit} does not stay up: {_words(said)}")
+
+
+def _expect_down(manager: Manager, unit: str) -> None:
+    if not _waited(lambda: not _is_up(manager, unit), _LOOK_S):
+        raise HostError(f"{unit} did not stop; nothing was started in its place")
+
+
+def _waited(is_so: Callable[[], bool], within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _run(argv: Argv, unit: str, *, within_s: float, may_fail: bool = False) -> None:
+    if not argv:
+        return
+    done = _called(argv, unit, within_s)
+    if done.returncode != 0 and not may_fail:
+        raise HostError(f"{' '.join(done.args)} ended with {done.returncode}: {_words(done)}")
+
+
+def _called(argv: Argv, unit: str, within_s: float) -> subprocess.CompletedProcess[str]:
+    command = [part.replace("{unit}", unit) for part in argv]
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within_s,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise HostError(f"there is no {command[0]} on this machine") from None
+    except subprocess.TimeoutExpired:
+        raise HostError(f"{' '.join(command)} did not end within {within_s:g} s") from None
+
+
+def _words(done: subprocess.CompletedProcess[str]) -> str:
+    return " | ".join((done.stdout + done.stderr).strip().splitlines()[-5:]) or "it said nothing"

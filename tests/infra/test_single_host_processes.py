@@ -1,0 +1,247 @@
+"""`infra/single-host` on this machine: real processes under a real service manager, replaced for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout_kit.model.identity import CohortRef
+from tests.infra.applying import Applied
+from tests.infra.rendering import render
+
+pytestmark = [pytest.mark.processes, pytest.mark.crash]
+
+PROGRAM = "single-host"
+COHORT = CohortRef(namespace="orders", task_queue="critical", build_id="b1").path
+PROCESS = """
+import json, os, sys, time
+name, image = sys.argv[1:3]
+with open(f"{os.environ['SEEN']}/{name}.jsonl", "a") as seen:
+    marker = os.environ.get("DW_V2_CURRENT_COMPATIBILITY")
+    seen.write(json.dumps({"pid": os.getpid(), "image": image, "marker": marker}) + "\\n")
+while True:
+    time.sleep(60)
+"""
+JOB = """
+import os, sys
+with open(os.environ["SEEN"] + "/jobs", "a") as seen:
+    seen.write(sys.argv[1] + "\\n")
+print("2 migrations done")
+if sys.argv[1] == "broken":
+    sys.exit("no such table: runs")
+"""
+
+
+class Machine:
+    """A folder with a service manager of its own, and a stack that is applied to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stack = Applied(PROGRAM)
+        for name in ("units", "seen", "front"):
+            (folder / name).mkdir()
+        (folder / "process.py").write_text(PROCESS)
+        (folder / "job.py").write_text(JOB)
+        self.control = [
+            sys.executable,
+            "-m",
+            "supervisor.supervisorctl",
+            "-c",
+            f"{folder}/main.conf",
+        ]
+
+    def config(self, **fleet: object) -> dict[str, object]:
+        folder = str(self.folder)
+        run = [sys.executable, f"{folder}/process.py", "{name}", "{image}"]
+        settings: dict[str, object] = {
+            "image": "server:1",
+            "manager": "supervisor",
+            "units_folder": f"{folder}/units",
+            "control": self.control,
+            "state_folder": f"{folder}/jobs",
+            "front_folder": f"{folder}/front",
+            "front_check": ["true"],
+            "front_reload": ["sh", "-c", f"cat {folder}/front/*.conf > {folder}/loaded"],
+            "node_command": run,
+            "process_command": run,
+            "worker_command": run,
+            "server_environment": {"SEEN": f"{folder}/seen"},
+            "worker_environment": {"SEEN": f"{folder}/seen"},
+        }
+        return {
+            **{f"{PROGRAM}:{name}": value for name, value in settings.items()},
+            **{f"fleet:{name}": value for name, value in fleet.items()},
+        }
+
+    def update(self, **fleet: object) -> dict[str, str]:
+        return self.stack.update(render(PROGRAM, self.config(**fleet)))
+
+    def run(self, job: str, image: str, run: str) -> dict[str, str]:
+        command = [sys.executable, f"{self.folder}/job.py", "{image}"]
+        config = self.config(
+            nodes={}, maintenance={}, scheduler=None, jobs={job: {"image": image, "run": run}}
+        )
+        return self.stack.update(render(PROGRAM, {**config, f"{PROGRAM}:process_command": command}))
+
+    def seen(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / "seen" / f"{name}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def loaded(self) -> str:
+        return (self.folder / "loaded").read_text()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path)
+    (tmp_path / "main.conf").write_text(
+        f"""
+[supervisord]
+nodaemon=true
+logfile={tmp_path}/log
+pidfile={tmp_path}/pid
+childlogdir={tmp_path}
+[unix_http_server]
+file={tmp_path}/s
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://{tmp_path}/s
+[include]
+files={tmp_path}/units/*.conf
+"""
+    )
+    manager = subprocess.Popen(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", f"{tmp_path}/main.conf"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _until((tmp_path / "s").exists)
+        yield made
+    finally:
+        manager.terminate()
+        manager.wait(60)
+
+
+def test_a_fleet_starts_and_one_node_is_replaced_without_another_moving(machine: Machine) -> None:
+    machine.update()
+    _until(lambda: machine.seen("api-1") and machine.seen("api-2") and machine.seen("scheduler"))
+    first, other = machine.seen("api-1")[-1], machine.seen("api-2")[-1]
+
+    nodes = {"api-1": {"image": "server:2", "marker": "m2"}, "api-2": {"image": "server:1"}}
+    assert machine.update(nodes=nodes) == {"api-1": "update"}
+    _until(lambda: len(machine.seen("api-1")) == 2)
+    now = machine.seen("api-1")[-1]
+    assert (now["image"], now["marker"]) == ("server:2", "m2")
+    assert not _lives(first["pid"])
+    assert _lives(now["pid"])
+    assert machine.seen("api-2") == [other]
+    assert _lives(other["pid"])
+
+    assert machine.update(nodes=nodes) == {}
+
+
+def test_rotation_is_a_line_of_the_front_and_no_restart(machine: Machine) -> None:
+    machine.update()
+    _until(lambda: machine.seen("api-1"))
+    before = machine.seen("api-1")
+    detached = {"api-1": {"image": "server:1", "attached": False}, "api-2": {"image": "server:1"}}
+    assert machine.update(nodes=detached) == {"api-1-rotation": "update"}
+    assert machine.loaded() == "server 127.0.0.1:8081 down;\nserver 127.0.0.1:8082;\n"
+    assert machine.update() == {"api-1-rotation": "update"}
+    assert machine.loaded() == "server 127.0.0.1:8081;\nserver 127.0.0.1:8082;\n"
+    assert machine.seen("api-1") == before
+
+
+def test_workers_come_and_go_by_their_count(machine: Machine) -> None:
+    def with_workers(replicas: int) -> dict[str, str]:
+        cohort = {
+            "namespace": "orders",
+            "task_queue": "critical",
+            "build_id": "b1",
+            "image": "orders:1",
+            "replicas": replicas,
+        }
+        return machine.update(cohorts={COHORT: cohort}, nodes={}, maintenance={}, scheduler=None)
+
+    def workers() -> dict[str, int]:
+        return {
+            path.stem: seen[-1]["pid"]
+            for path in (machine.folder / "seen").glob("worker-*.jsonl")
+            if (seen := machine.seen(path.stem)) and _lives(seen[-1]["pid"])
+        }
+
+    with_workers(1)
+    _until(lambda: len(workers()) == 1)
+    ((first, pid),) = workers().items()
+    with_workers(2)
+    _until(lambda: len(workers()) == 2)
+    assert workers()[first] == pid  # one more does not restart the other
+    with_workers(0)
+    assert workers() == {}
+
+
+def test_a_process_that_does_not_stay_up_fails_the_update_with_the_managers_words(
+    machine: Machine,
+) -> None:
+    config = {**machine.config(nodes={}, maintenance={}), f"{PROGRAM}:process_command": ["false"]}
+    with pytest.raises(
+        RuntimeError, match=r"scheduler does not stay up: .*(BACKOFF|FATAL|STARTING)"
+    ):
+        machine.stack.update(render(PROGRAM, config))
+
+
+def test_what_the_machine_lost_is_seen_by_a_refresh_and_put_back(machine: Machine) -> None:
+    machine.update()
+    _until(lambda: machine.seen("scheduler"))
+    stopped = subprocess.run([*machine.control, "stop", "scheduler"], check=True, timeout=60)
+    assert stopped.returncode == 0
+    assert machine.update() == {}  # what the engine remembers is not the machine
+    machine.stack.refresh()
+    assert machine.update() == {"scheduler": "update"}
+    _until(lambda: len(machine.seen("scheduler")) == 2)
+
+
+def test_a_run_is_made_once_and_what_it_wrote_is_kept(machine: Machine) -> None:
+    assert list(machine.run("bootstrap", "server:2", "r1").values()) == ["create"]
+    assert machine.run("bootstrap", "server:2", "r1") == {}
+    again = Applied(PROGRAM)  # a stack that has lost its memory
+    machine.stack, first = again, machine.stack
+    machine.run("bootstrap", "server:2", "r1")
+    assert (machine.folder / "seen" / "jobs").read_text() == "server:2\n"
+    for stack in (first, again):
+        (name,) = [urn.rpartition("::")[2] for urn in stack.known()]
+        assert stack.output(name)["printed"] == "2 migrations done\n"
+
+
+def test_a_run_that_fails_says_why_and_is_not_made_again(machine: Machine) -> None:
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"of bootstrap ended with 1: no such table: runs"):
+            machine.run("bootstrap", "broken", "r1")
+    assert (machine.folder / "seen" / "jobs").read_text() == "broken\n"
+    machine.run("bootstrap", "server:3", "r2")
+    assert (machine.folder / "seen" / "jobs").read_text() == "broken\nserver:3\n"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _until(is_so: Callable[[], object], within_s: float = 60) -> None:
+    end = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
