@@ -404,6 +404,25 @@ def test_a_worker_knows_its_cohort_and_names_itself_by_its_pod() -> None:
     assert container["env"][0]["name"] == "POD_NAME"  # what is quoted stands before
 
 
+def test_a_cohort_that_is_given_what_was_read_of_another_is_still_itself() -> None:
+    read = {name: str(value) for name, value in _variables(worker(full(), B1).inputs).items()}
+    other = _cohort(ODD, "orders:2", 1, environment={**read, "LOG_LEVEL": "info"})
+    after = with_change(lambda c: c["fleet:cohorts"].update({ODD: other}))
+    variables = _variables(worker(after, ODD).inputs)
+    assert "DW_WORKER_BUILD_ID" not in variables
+    assert variables["DURABLE_WORKFLOW_NAMESPACE"] == "Orders/EU"
+    assert variables["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert variables["LOG_LEVEL"] == "info"
+    assert after.output["cohorts"][ODD]["runs"]["environment"] == {"LOG_LEVEL": "info"}
+
+
+def test_a_node_that_is_given_what_was_read_of_another_is_still_itself() -> None:
+    read = _variables(stateful_set(full(), "api-1").inputs)
+    after = with_change(lambda c: c["fleet:nodes"]["api-3"].update(environment=read))
+    assert _variables(stateful_set(after, "api-3").inputs)["DW_SERVER_ID"] == "third"
+    assert changed(full(), after) == set()
+
+
 def test_names_that_kubernetes_would_not_take_are_encoded_and_kept() -> None:
     odd = worker(full(), ODD).inputs
     metadata = odd["spec"]["template"]["metadata"]

@@ -13,6 +13,13 @@ from single_host.units import Process
 MARKER = "DW_V2_CURRENT_COMPATIBILITY"
 SERVER_ID = "DW_SERVER_ID"
 MULTI_NODE = {"DW_V2_MULTI_NODE": "true"}
+SERVER_URL = "DURABLE_WORKFLOW_SERVER_URL"
+NAMESPACE = "DURABLE_WORKFLOW_NAMESPACE"
+TASK_QUEUE = "DW_TASK_QUEUE"
+BUILD_ID = "DW_WORKER_BUILD_ID"
+WORKER_ID = "ROLLOUT_KIT_WORKER_ID"
+OWN = frozenset({MARKER, SERVER_ID, SERVER_URL, NAMESPACE, TASK_QUEUE, BUILD_ID, WORKER_ID})
+"""Always the program's to say: what a rollout read of one thing it may give to another."""
 _PLACEHOLDER = re.compile(r"\{(image|name|address|port)\}")
 
 
@@ -50,11 +57,11 @@ def worker(name: str, settings: Settings, wanted: CohortWanted) -> Process:
     """One worker of a cohort; `name` is its unit's, and ends its id."""
     build = wanted.build_id or ""
     own = {
-        "DURABLE_WORKFLOW_SERVER_URL": settings.server_url,
-        "DURABLE_WORKFLOW_NAMESPACE": wanted.namespace,
-        "DW_TASK_QUEUE": wanted.task_queue,
-        "DW_WORKER_BUILD_ID": wanted.build_id,
-        "ROLLOUT_KIT_WORKER_ID": f"{wanted.task_queue}:{build}:{settings.host_name}-{name}",
+        SERVER_URL: settings.server_url,
+        NAMESPACE: wanted.namespace,
+        TASK_QUEUE: wanted.task_queue,
+        BUILD_ID: wanted.build_id,
+        WORKER_ID: f"{wanted.task_queue}:{build}:{settings.host_name}-{name}",
     }
     environment = _joined(worker_environment(settings, wanted.environment), own)
     values = {"image": wanted.image, "name": name} | _here(settings)
@@ -76,12 +83,16 @@ def job_argv(name: str, settings: Settings, image: str, run: Command) -> Command
 
 def server_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
     """What a rollout gave, under what is the program's own to say: an echo of it never wins."""
-    return {**given, **settings.server_environment, **MULTI_NODE}
+    return {**_given(given), **settings.server_environment, **MULTI_NODE}
 
 
 def worker_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
     """As `server_environment`, for workers."""
-    return {**given, **settings.worker_environment}
+    return {**_given(given), **settings.worker_environment}
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in OWN}
 
 
 def port(name: str, settings: Settings) -> int:

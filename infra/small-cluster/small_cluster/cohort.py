@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pulumi
 
 from rollout_kit.model.stack_contract import CohortWanted, InCluster, Placed
@@ -11,6 +13,7 @@ from small_cluster.settings import Settings
 
 COMPONENT = "worker"
 CONTAINER = "worker"
+POD_NAME = "POD_NAME"
 
 
 class Cohort(pulumi.ComponentResource):
@@ -29,7 +32,7 @@ class Cohort(pulumi.ComponentResource):
             KubernetesObject(name, deployment(path, settings, wanted, server_url), here),
             KubernetesObject(name, budget(path, settings, wanted), here),
         ]
-        if wanted.at_most is not None:
+        if _is_scaled(wanted):
             self.made.append(KubernetesObject(name, autoscaler(path, settings, wanted), here))
         self.register_outputs({})
 
@@ -72,7 +75,7 @@ def deployment(path: str, settings: Settings, wanted: CohortWanted, server_url: 
         writable=settings.worker_writable,
         grace_s=grace_s,
     )
-    counted = wanted.at_most is None or wanted.replicas == 0  # else the autoscaler counts
+    counted = wanted.replicas == 0 or not _is_scaled(wanted)  # else the autoscaler counts
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -118,7 +121,7 @@ def autoscaler(path: str, settings: Settings, wanted: CohortWanted) -> Manifest:
                 "name": object_name(path, wanted),
             },
             "minReplicas": at_least,
-            "maxReplicas": max(at_least, wanted.at_most or 1),
+            "maxReplicas": max(at_least, wanted.at_most or wanted.replicas),
             "metrics": [
                 {
                     "type": "Resource",
@@ -136,8 +139,18 @@ def autoscaler(path: str, settings: Settings, wanted: CohortWanted) -> Manifest:
 
 
 def plain_environment(settings: Settings, wanted: CohortWanted) -> dict[str, str]:
-    """What a rollout gave, under what is the program's own to say."""
-    return {**wanted.environment, **settings.worker_environment}
+    """What a rollout gave, under what is the program's own to say.
+
+    A rollout that reads the live object gives back everything, the cohort's own names included, and
+    it may give one cohort what it read of another: those names are never taken from it.
+    """
+    names = {POD_NAME, *astuple(settings.worker_variables)}
+    given = {name: value for name, value in wanted.environment.items() if name not in names}
+    return {**given, **settings.worker_environment}
+
+
+def _is_scaled(wanted: CohortWanted) -> bool:
+    return wanted.at_least is not None or wanted.at_most is not None
 
 
 def _container(settings: Settings, wanted: CohortWanted, server_url: str) -> Manifest:
@@ -148,14 +161,14 @@ def _container(settings: Settings, wanted: CohortWanted, server_url: str) -> Man
         names.server_url: server_url,
         names.namespace: wanted.namespace,
         names.task_queue: queue,
-        names.worker_id: f"{queue}:{build}:$(POD_NAME)",
+        names.worker_id: f"{queue}:{build}:$({POD_NAME})",
     }
     if wanted.build_id is not None:
         plain[names.build_id] = build
     made = pods.container(
         CONTAINER,
         wanted.image,
-        variables=pods.environment(plain, {"POD_NAME": "metadata.name"}),
+        variables=pods.environment(plain, {POD_NAME: "metadata.name"}),
         requests=settings.worker_requests,
         writable=settings.worker_writable,
         arguments=settings.worker_arguments,

@@ -15,6 +15,8 @@ SERVER_ID = "DW_SERVER_ID"
 
 def plain_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
     """What a rollout gave, under what is the program's own to say: an echo of it never wins."""
+    names = {MARKER, SERVER_ID, settings.version_variable}
+    given = {name: value for name, value in given.items() if name not in names}
     return {**given, **settings.server_environment, "DW_V2_MULTI_NODE": "true"}
 
 
