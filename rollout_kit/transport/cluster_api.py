@@ -7,10 +7,11 @@ it: whoever must not wait long asks through `transport.flights`.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,8 @@ class ApiServer:
         """Put in the cluster's credentials; a plugin that gives short-lived ones runs again here."""
         failure: OutsideError
         try:
-            settings = client.configuration.auth_settings()
+            with _overhearing():
+                settings = client.configuration.auth_settings()
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way
             failure = cluster_faults.no_credentials(error, self._place())
         else:
@@ -164,15 +166,18 @@ class ApiServer:
         configuration.connection_pool_maxsize = 16
         place = self._file()
         try:
-            if place is None:
-                config.load_incluster_config(client_configuration=configuration)
-            else:
-                config.load_kube_config(
-                    config_file=str(place),
-                    context=self._context or None,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
+            with _overhearing() as said:
+                if place is None:
+                    config.load_incluster_config(client_configuration=configuration)
+                else:
+                    config.load_kube_config(
+                        config_file=str(place),
+                        context=self._context or None,
+                        client_configuration=configuration,
+                        persist_config=False,
+                    )
+            if said and not configuration.api_key:
+                raise ValueError(said[-1])
             return client.ApiClient(configuration)
         except Exception as error:  # noqa: BLE001 - files, YAML, certificates, plugins: of any kind
             failure = cluster_faults.no_credentials(error, self._place())
@@ -193,3 +198,22 @@ class ApiServer:
         place = self._file()
         where = "the pod's service account" if place is None else str(place)
         return f"{where}, context {self._context}" if self._context else where
+
+
+@contextmanager
+def _overhearing() -> Iterator[list[str]]:
+    """The library logs that a plugin failed, and goes on without credentials: catch what it says."""
+    said: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.module != "kube_config":
+            return True
+        said.append(record.getMessage())
+        return False
+
+    root = logging.getLogger()
+    root.addFilter(keep)
+    try:
+        yield said
+    finally:
+        root.removeFilter(keep)

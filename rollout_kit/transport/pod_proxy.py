@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import rollout_kit
-from rollout_kit.ports.errors import Refused
+from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.transport import cluster_faults, port_forward
 from rollout_kit.transport.cluster_api import SCHEME, ApiServer
 from rollout_kit.transport.errors import Transient
@@ -124,7 +124,12 @@ class PodProxy:
     def _forwarded(
         self, request: Request, address: PodAddress, pod: str, headers: dict[str, str]
     ) -> Response:
-        tunnel = self._api.tunnel(address.workload.namespace, pod, address.port, request)
+        try:
+            tunnel = self._api.tunnel(address.workload.namespace, pod, address.port, request)
+        except Refused as error:
+            if error.trouble is Trouble.NOT_FOUND:  # gone since we looked
+                raise port_forward.unreachable(request, error.message) from None
+            raise
         sent = {**_own_headers(), "Connection": "close", **headers}
         return port_forward.send(
             tunnel, f"localhost:{address.port}", _target(address.target), sent, request

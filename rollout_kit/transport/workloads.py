@@ -64,11 +64,12 @@ class Workload:
 
 
 class Workloads:
-    """Reads them. Every call returns within `BUDGET_S`, and may raise InFlight.
+    """Reads them. Every call returns within its budget, and may raise InFlight.
 
     Args:
         cluster: how messages call it.
         timeout_s: how long one request may be under way, whoever waits for it.
+        budget_s: how long one call takes at most, all its requests together.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class Workloads:
         cluster: str,
         monotonic_s: Callable[[], float] = time.monotonic,
         timeout_s: float = READ_TIMEOUT_S,
+        budget_s: float = BUDGET_S,
     ) -> None:
         self._client = client
         self._cluster = cluster
         self._timeout_s = timeout_s
+        self._budget_s = budget_s
         self._monotonic_s = monotonic_s
 
     def object(self, ref: WorkloadRef) -> Object:
@@ -117,7 +120,7 @@ class Workloads:
         query = urlencode({"container": container, "tailLines": LOG_LINES})
         path = f"{_folder('Pod', namespace)}/{quote(pod)}/log?{query}"
         request = Request(method="GET", url=SCHEME + path, timeout_s=self._timeout_s)
-        answer = self._client.flights.read(self._client.exchange, request, BUDGET_S)
+        answer = self._client.flights.read(self._client.exchange, request, self._budget_s)
         if answer.status != 200:
             said = cluster_faults.own_words(answer.status, answer.body, "") or {}
             what = f"to read the log of pod {pod}"
@@ -125,7 +128,7 @@ class Workloads:
         return answer.body[-LOG_BYTES:].decode(errors="replace")
 
     def _until_s(self) -> float:
-        return self._monotonic_s() + BUDGET_S
+        return self._monotonic_s() + self._budget_s
 
     def _object(self, ref: WorkloadRef, until_s: float) -> Object:
         return self._ask(

@@ -29,6 +29,8 @@ from tests.toolchain.stages import documents
 
 T = TypeVar("T")
 
+PRINTED = "2026-11-21T22:00:00.000000000Z stdout F ledger at 42\n"
+"""What every container has printed, in the form that a node keeps it in."""
 NODES = ("node-a", "node-b")
 FORWARDS = "kwok.x-k8s.io/v1alpha1"
 _ADMISSION = "ServiceAccount,TaintNodesByCondition"
@@ -179,7 +181,8 @@ def _started(
     )
     start("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
     _await(cluster, "the port-forwards of fake nodes", lambda: _forwards_known(cluster))
-    (folder / "stages.yaml").write_text(documents())
+    (folder / "printed.log").write_text(PRINTED)
+    (folder / "stages.yaml").write_text(documents(folder / "printed.log"))
     serving = authority.server("kubelet")
     start(
         "kwok",

@@ -9,6 +9,7 @@ annotation `STAYS_PENDING` keeps a pod from starting, `LINGERS` from going once 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 STAYS_PENDING = "rollout-kit.test/stays-pending"
 LINGERS = "rollout-kit.test/lingers"
@@ -141,8 +142,8 @@ def _stage(name: str, kind: str, when: list[dict[str, object]], then: dict[str, 
     return json.dumps(document)
 
 
-def documents() -> str:
-    """All of them, as the one file that KWOK reads."""
+def documents(log: Path) -> str:
+    """All of them, as the one file that KWOK reads. `log`: what every container has printed."""
     status = "statusTemplate"
     crashed, killed = _ended(1, "Error"), _ended(137, "OOMKilled")
     stages = [
@@ -211,4 +212,10 @@ def documents() -> str:
             {"delete": True},
         ),
     ]
-    return "\n---\n".join(stages) + "\n"
+    logs = {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterLogs",
+        "metadata": {"name": "logs"},
+        "spec": {"logs": [{"logsFile": str(log)}]},
+    }
+    return "\n---\n".join([*stages, json.dumps(logs)]) + "\n"

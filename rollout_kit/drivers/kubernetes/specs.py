@@ -145,10 +145,11 @@ def _container(found: Object, where: InCluster) -> Object:
 
 
 def _plain_values(container: Object) -> dict[str, str]:
+    """Those that are written there: what refers to other values is the program's own."""
     return {
         str(one["name"]): str(one.get("value", ""))
         for one in listed(container, "env")
-        if "valueFrom" not in one and "name" in one
+        if "valueFrom" not in one and not _REFERENCE.search(str(one.get("value", "")))
     }
 
 

@@ -39,6 +39,7 @@ def templated(replicas: int | None = 1, labels: dict[str, str] | None = None) ->
         {"name": "DW_SERVER_ID", "value": "api-1"},
         {"name": "MODE", "value": "fast"},
         {"name": "EMPTY"},
+        {"name": "DERIVED", "value": "orders:$(NODE)"},
         {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "server", "key": "token"}}},
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
     ]
