@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2
 
-from .deployment import Deployment, Registered
+from .custom import Registered
+from .deployment import Deployment
 from .failure import OperationFailed
 from .goals import Goal
 from .operations import Stopped

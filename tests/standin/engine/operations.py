@@ -169,10 +169,11 @@ def _meta(op: str, old: Resource | None, new: Resource | None, change: Change) -
     if change.replaces:
         meta["keys"] = change.replaces
     tops = sorted({path.split(".")[0].split("[")[0] for path in change.paths})
-    if tops:
+    if tops and change.by_inputs:
         meta["diffs"] = tops
     meta["detailedDiff"] = {
-        path: {"diffKind": kind, "inputDiff": True} for path, kind in change.paths.items()
+        path: {"diffKind": kind, "inputDiff": change.by_inputs}
+        for path, kind in change.paths.items()
     } or None
     meta["logical"] = True
     meta["provider"] = subject.get("provider", "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from . import values
 from .backend import now
-from .deployment import NO_CHANGE, Deployment
+from .custom import NO_CHANGE
+from .deployment import Deployment
 from .failure import OperationFailed
 from .operations import Stopped
-from .providers.api import Change, Read, shallow
+from .providers.api import Change, Read
 from .snapshot import Resource
 
 
@@ -18,7 +19,7 @@ def refresh(deployment: Deployment, *, alone: bool) -> None:
     """
     ops = deployment.ops
     for old in list(ops.snapshot.old):
-        if not deployment._aimed_at(old["urn"], old):
+        if not deployment.aimed_at(old["urn"], old):
             continue
         with ops.lock:
             if ops.cancelled.is_set() or ops.stopped:
@@ -44,9 +45,8 @@ def _one(deployment: Deployment, old: Resource, alone: bool) -> None:
         values.reveal(old.get("outputs") or {}),
     )
     try:
-        found = deployment.provider_in_state(old).read(
-            ops.call(old), old.get("id", ""), plain_in, plain_out
-        )
+        provider = deployment.provider_in_state(old)
+        found = provider.read(ops.call(old), old.get("id", ""), plain_in, plain_out)
     except OperationFailed as wrong:
         ops.failed = True
         ops.stream.diagnostic(
@@ -54,7 +54,10 @@ def _one(deployment: Deployment, old: Resource, alone: bool) -> None:
         )
         raise Stopped from None
     with ops.lock:
-        new, change = _result(old, found, plain_out)
+        drift = (
+            provider.diff(ops.call(old), plain_in, plain_out, found.inputs) if found else NO_CHANGE
+        )
+        new, change = _result(old, found, drift)
         ops.snapshot.settle(old, None) if new is None else ops.snapshot.replace(old, new)
         if new is None:
             ops.snapshot._before = [one for one in ops.snapshot._before if one is not old]
@@ -64,7 +67,7 @@ def _one(deployment: Deployment, old: Resource, alone: bool) -> None:
         ops.post(op if alone else "refresh", old, new, change)
 
 
-def _result(old: Resource, found: Read | None, before: dict) -> tuple[Resource | None, Change]:
+def _result(old: Resource, found: Read | None, drift: Change) -> tuple[Resource | None, Change]:
     if found is None:
         return None, NO_CHANGE
     secret = old.get("additionalSecretOutputs") or []
@@ -73,7 +76,8 @@ def _result(old: Resource, found: Read | None, before: dict) -> tuple[Resource |
         found.outputs, {**(old.get("outputs") or {}), **old["inputs"]}, secret
     )
     new = {**old, "inputs": inputs, "outputs": outputs, "initErrors": found.reasons}
-    change = Change(shallow(before, found.outputs))
+    kinds = {path: kind.removesuffix("-replace") for path, kind in drift.paths.items()}
+    change = Change(kinds, by_inputs=drift.by_inputs)
     if change.paths:
         new["modified"] = now()
     return new, change

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable
 from enum import Enum
 
 from . import faults, values
-from .backend import VERSION
-from .deployment import Deployment, Options
+from .deployment import Deployment
 from .display import Display
 from .failure import Failure
 from .language import Language
 from .operations import OperationEnded, Operations, Stopped
+from .options import Options
 from .preview_json import Digest
 from .project import holds_secret, opened, text_of
+from .records import environment, pending_text
 from .refreshing import refresh
 from .session import Session, out
 from .signals import Signals
 from .snapshot import Snapshot
 from .stream import Stream
-
-_SETTING = ("PULUMI_AUTOMATION_API", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE",
-            "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_HOME", "PULUMI_K8S_CLIENT_QPS")  # fmt: skip
 
 
 class Update(Enum):
@@ -144,7 +140,7 @@ class Run:
             and self._update in (Update.UP, Update.DESTROY)
             and not self._arguments.has("--refresh")
         ):
-            self._ops.stream.diagnostic("warning", _pending_text(pending), self._session.root_urn)
+            self._ops.stream.diagnostic("warning", pending_text(pending), self._session.root_urn)
         clears = self._arguments.has("--clear-pending-creates") or self._arguments.get(
             "--import-pending-creates"
         )
@@ -239,7 +235,7 @@ class Run:
             "kind": self._update.kind,
             "startTime": int(self._started),
             "message": self._arguments.get("--message"),
-            "environment": self._environment_of_history(),
+            "environment": environment(self._arguments, self._environment),
             "config": self._sealed,
             "version": 0,
             "result": result,
@@ -248,28 +244,6 @@ class Run:
                                 if v and k != "create-replacement"},
         }  # fmt: skip
         self._session.files.record(entry)
-
-    def _environment_of_history(self) -> dict[str, str]:
-        found = {
-            "exec.kind": self._arguments.get("--exec-kind"),
-            "pulumi.arch": "amd64",
-            "pulumi.os": platform.system().lower(),
-            "pulumi.version": VERSION,
-            "runtime.name": "client" if self._arguments.get("--client") else "python",
-            "stack.environments": "[]",
-            "updatePlan": "false",
-            "pulumi.flag.non-interactive": "true",
-            **self._environment,
-        }
-        for name, value in os.environ.items():
-            if name.startswith("PULUMI_"):
-                plain = value in ("true", "false") and name not in _SETTING
-                found[f"pulumi.env.{name}"] = value if plain else "set"
-        for flag in self._arguments.flags:
-            found[f"pulumi.flag.{flag.lstrip('-')}"] = "true"
-        for option, _ in self._arguments.options:
-            found[f"pulumi.flag.{option.lstrip('-')}"] = "set"
-        return dict(sorted(found.items()))
 
     def _shown_config(self) -> dict[str, str]:
         return {
@@ -286,21 +260,3 @@ class Run:
             continue_on_error=self._arguments.has("--continue-on-error"),
             exclude_protected=self._arguments.has("--exclude-protected"),
         )
-
-
-def _pending_text(pending: list[dict]) -> str:
-    lines = "".join(
-        f"  * {one['resource']['urn']}, interrupted while {one['type']}\n" for one in pending
-    )
-    return (
-        f"Attempting to deploy or update resources with {len(pending)} pending operations from "
-        f"previous deployment.\n{lines}"
-        "These resources are in an unknown state because the Pulumi CLI was interrupted while waiting "
-        "for changes to these resources to complete. You should confirm whether or not the operations "
-        "listed completed successfully by checking the state of the appropriate provider. For example, "
-        "if you are using AWS, you can confirm using the AWS Console.\n\nOnce you have confirmed the "
-        "status of the interrupted operations, you can repair your stack using `pulumi refresh` which "
-        "will refresh the state from the provider you are using and clear the pending operations if "
-        "there are any.\n\nNote that `pulumi refresh` will need to be run interactively to clear "
-        "pending CREATE operations."
-    )

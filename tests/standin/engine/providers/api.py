@@ -16,6 +16,8 @@ class Change:
 
     paths: dict[str, str] = field(default_factory=dict)
     delete_first: bool = False
+    by_inputs: bool = True
+    """The paths are of inputs; else of the object as a whole, and events name no top-level ones."""
 
     @property
     def replaces(self) -> list[str]:

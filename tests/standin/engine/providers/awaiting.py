@@ -1,0 +1,132 @@
+"""Whether an object of a cluster is ready, judged from the object and its pods alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .api import Tree
+
+GONE_S = 600.0
+_DEFAULT_S = 600.0
+_AWAITED = {"Deployment", "StatefulSet", "Job", "Pod"}
+
+
+@dataclass
+class Standing:
+    """`message` says what is waited for; `failed` that it can never come."""
+
+    ready: bool
+    message: str
+    reasons: list[str] = field(default_factory=list)
+    failed: str = ""
+
+
+def waits(new: Tree) -> bool:
+    return new.get("kind") in _AWAITED
+
+
+def wait_s(new: Tree, timeout_s: float | None) -> float:
+    annotations = (new.get("metadata") or {}).get("annotations") or {}
+    given = annotations.get("pulumi.com/timeoutSeconds")
+    return float(given) if given else timeout_s or _DEFAULT_S
+
+
+def standing(live: Tree, pods: list[Tree]) -> Standing:
+    match live["kind"]:
+        case "Deployment":
+            return _deployment(live, pods)
+        case "StatefulSet":
+            return _stateful_set(live, pods)
+        case "Job":
+            return _job(live, pods)
+        case _:
+            ready = _condition(live, "Ready").get("status") == "True"
+            return Standing(ready, "Waiting for Pod to be ready", _pod_reasons([live]))
+
+
+def _condition(live: Tree, kind: str) -> Tree:
+    for one in (live.get("status") or {}).get("conditions") or []:
+        if one["type"] == kind:
+            return one
+    return {}
+
+
+def _seen(live: Tree) -> bool:
+    observed = (live.get("status") or {}).get("observedGeneration", 0)
+    return observed >= live["metadata"].get("generation", 0)
+
+
+def _deployment(live: Tree, pods: list[Tree]) -> Standing:
+    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
+    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    done = _seen(live) and updated >= wanted and available >= wanted
+    if done and status.get("replicas", 0) <= updated:
+        return Standing(ready=True, message="Deployment initialization complete")
+    count = f"{min(updated, available)}/{wanted}"
+    message = f"Waiting for app ReplicaSet to be available ({count} Pods available)"
+    reasons = []
+    progressing = _condition(live, "Progressing")
+    if progressing.get("reason") == "ProgressDeadlineExceeded":
+        reasons.append(f"[ProgressDeadlineExceeded] {progressing.get('message', '')}")
+    failure = _condition(live, "ReplicaFailure")
+    if failure.get("status") == "True":
+        reasons.append(f"[{failure.get('reason', '')}] {failure.get('message', '')}")
+    reasons.append("Minimum number of Pods to consider the application live was not attained")
+    return Standing(ready=False, message=message, reasons=[*reasons, *_pod_reasons(pods)])
+
+
+def _stateful_set(live: Tree, pods: list[Tree]) -> Standing:
+    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
+    ready = status.get("readyReplicas", 0)
+    same = status.get("currentRevision") == status.get("updateRevision")
+    if _seen(live) and ready >= wanted and same and status.get("updatedReplicas", wanted) >= wanted:
+        return Standing(ready=True, message="StatefulSet initialization complete")
+    message = f"[1/2] Waiting for StatefulSet to create Pods ({ready}/{wanted} Pods ready)"
+    return Standing(
+        ready=False,
+        message=message,
+        reasons=[
+            f"{ready} out of {wanted} replicas succeeded readiness checks",
+            *_pod_reasons(pods),
+        ],
+    )
+
+
+def _job(live: Tree, pods: list[Tree]) -> Standing:
+    status, name = live.get("status") or {}, live["metadata"]["name"]
+    full = f"{live['metadata'].get('namespace', '')}/{name}"
+    if _condition(live, "Complete").get("status") == "True":
+        return Standing(ready=True, message="")
+    failed = _condition(live, "Failed")
+    counts = " | ".join(
+        f"{one}: {status.get(one.lower(), 0)}" for one in ("Active", "Succeeded", "Failed")
+    )
+    message = f'Waiting for Job "{full}" to succeed ({counts})'
+    if not status:
+        message = f'Waiting for Job "{full}" to start'
+    ended = ""
+    if failed.get("status") == "True":
+        ended = f'Job "{full}" failed: [{failed.get("reason", "")}] {failed.get("message", "")}'
+    return Standing(ready=False, message=message, reasons=_pod_reasons(pods), failed=ended)
+
+
+def _pod_reasons(pods: list[Tree]) -> list[str]:
+    """Why pods are not ready: what their containers wait for, or that nothing can take them."""
+    found = []
+    for pod in pods:
+        where = f"{pod['metadata'].get('namespace', '')}/{pod['metadata']['name']}"
+        scheduled = _condition(pod, "PodScheduled")
+        if scheduled.get("status") == "False":
+            text = f"[{scheduled.get('reason', '')}] {scheduled.get('message', '')}"
+            found.append(f"[Pod {where}]: {text}")
+        for one in (pod.get("status") or {}).get("containerStatuses") or []:
+            waiting = (one.get("state") or {}).get("waiting") or (one.get("state") or {}).get(
+                "terminated"
+            )
+            if one.get("ready") or not waiting or waiting.get("reason") == "Completed":
+                continue
+            text = f"[{waiting.get('reason', '')}] {waiting.get('message', '')}".rstrip()
+            found.append(
+                f"[Pod {where}]: containers with unready status: [{one['name']}] -- {text}"
+            )
+    return found
