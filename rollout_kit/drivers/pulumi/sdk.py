@@ -218,8 +218,8 @@ def _prepared(program: Function, place: Workplace, mask: Mask) -> Function:
 def _secret_configuration() -> list[str]:
     from pulumi.runtime import config
 
-    known = config.get_config_env()
-    return [str(known[key]) for key in config.get_config_secret_keys_env() if key in known]
+    known = config.CONFIG.get()
+    return [str(value) for key, value in known.items() if config.is_config_secret(key)]
 
 
 def _transformation(

@@ -84,7 +84,8 @@ def run(
 def objects_of(request: UpdateRequest) -> Objects:
     """Where to look for what an interrupted update may have made."""
     stack = request.stack
-    if stack.kubeconfig or stack.context or os.environ.get("KUBECONFIG"):
+    usual = Path.home() / ".kube" / "config"
+    if stack.kubeconfig or stack.context or os.environ.get("KUBECONFIG") or usual.exists():
         return ClusterObjects(stack.kubeconfig, stack.context)
     return NoObjects()
 

@@ -1,0 +1,216 @@
+"""What is judged of an update without a good end: whose lock, how far, what may exist, what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rollout_kit.drivers.pulumi import locks, marks, recovery, state_export
+from rollout_kit.drivers.pulumi.api import Pending, Picture, Resource
+from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
+from rollout_kit.drivers.pulumi.marks import Machine, Mark, Marks, Object
+from rollout_kit.drivers.pulumi.recovery import Absence, LastUpdate, Verdict
+from tests.drivers.pulumi import recorded
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+HERE = Machine(host="ci-1", boot_id="boot", pid_namespace="pid:1")
+MARK = Mark(operation="r/op/1", machine=HERE, at=NOW, pids=((70, "s70"),))
+THING = "urn:pulumi:dev::proj::lab:index:Thing::"
+
+
+def _lock(host: str = "ci-1", pid: int = 70, after_s: float = 5) -> Lock:
+    since = NOW + timedelta(seconds=after_s)
+    return Lock(path="/l", pid=pid, user="ci", host=host, since=since, written_at=since)
+
+
+BROKEN = Lock(path="/l", written_at=NOW + timedelta(seconds=5))
+OLD_BROKEN = Lock(path="/l", written_at=NOW - timedelta(seconds=5))
+OTHER_BOOT = Machine(host="ci-1", boot_id="another", pid_namespace="pid:1")
+UNTOLD = Machine(host="ci-1")
+
+
+@pytest.mark.parametrize(
+    ("lock", "claim", "alive", "standing"),
+    [
+        (_lock(), Claim(mark=MARK), False, Standing.OURS_AND_DEAD),
+        (_lock(), Claim(mark=MARK), True, Standing.OURS_AND_ALIVE),
+        (_lock(pid=99), Claim(mark=MARK), False, Standing.OURS_AND_DEAD),
+        (_lock(after_s=-60), Claim(mark=MARK), False, Standing.FOREIGN),
+        (_lock(host="ci-2"), Claim(mark=MARK), False, Standing.FOREIGN),
+        (_lock(), Claim(), False, Standing.FOREIGN),
+        (_lock(), Claim(hosts=("ci-1",)), False, Standing.FOREIGN),
+        (_lock(), Claim(hosts=("ci-1",), intended_at=NOW), False, Standing.OURS_ELSEWHERE),
+        (_lock("ci-2"), Claim(hosts=("ci-2",), intended_at=NOW), False, Standing.OURS_ELSEWHERE),
+        (
+            _lock(),
+            Claim(mark=Mark(operation="o", machine=OTHER_BOOT, at=NOW)),
+            False,
+            Standing.OURS_ELSEWHERE,
+        ),
+        (BROKEN, Claim(mark=MARK), False, Standing.OURS_AND_DEAD),
+        (BROKEN, Claim(mark=MARK), True, Standing.BROKEN),
+        (OLD_BROKEN, Claim(mark=MARK), False, Standing.BROKEN),
+        (BROKEN, Claim(), False, Standing.BROKEN),
+    ],
+)
+def test_a_lock_is_broken_only_where_it_is_provably_ours_and_dead(
+    lock: Lock, claim: Claim, alive: bool, standing: Standing
+) -> None:
+    """Hazard 6: breaking a lock stops nobody."""
+    assert locks.judge(lock, claim, HERE, lambda pid, start: alive) is standing
+
+
+def test_where_the_system_does_not_tell_machines_apart_nothing_is_dead() -> None:
+    mark = Mark(operation="o", machine=UNTOLD, at=NOW, pids=((70, "s"),))
+    judged = locks.judge(_lock(), Claim(mark=mark), UNTOLD, lambda pid, start: False)
+    assert judged is Standing.OURS_ELSEWHERE
+
+
+def test_lock_files_are_read_as_they_lie(tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "proj" / "dev"
+    folder.mkdir(parents=True)
+    said = {
+        "pid": 7,
+        "username": "u",
+        "hostname": "h",
+        "timestamp": "2026-11-21T12:00:00.123456789Z",
+    }
+    (folder / "a.json").write_text(json.dumps(said))
+    (folder / "a.json.attrs").write_text("{}")
+    (folder / "b.json").write_text("not json")
+    (folder / "c.json.18e9.tmp").write_text("")
+    found = locks.read(f"file://{tmp_path}", "proj", "acme/proj/dev")
+    assert found is not None
+    assert [(lock.pid, lock.since is None) for lock in found] == [(7, False), (0, True), (0, True)]
+    assert found[0].owner == "u@h (process 7, since 2026-11-21 12:00:00Z)"
+    assert locks.read("s3://bucket", "proj", "dev") is None
+
+
+def _picture(
+    *pending: Pending, resources: tuple[Resource, ...] = (), written_at: str = ""
+) -> Picture:
+    return Picture(resources=resources, pending=pending, hash="h", written_at=written_at)
+
+
+CREATING = Pending(urn=f"{THING}slow", act="creating", type="lab:index:Thing")
+BEFORE, AFTER = "2026-11-21T11:59:00.123456789Z", "2026-11-21T12:01:00.123456789Z"
+
+
+@pytest.mark.parametrize(
+    ("picture", "mark", "last", "verdict"),
+    [
+        (_picture(), None, None, Verdict.CLEAN),
+        (_picture(CREATING), None, None, Verdict.HALF_DONE),
+        (_picture(CREATING), MARK, None, Verdict.HALF_DONE),
+        (
+            _picture(written_at=AFTER),
+            MARK,
+            LastUpdate(message="r/op/1", succeeded=True),
+            Verdict.DONE,
+        ),
+        (
+            _picture(written_at=AFTER),
+            MARK,
+            LastUpdate(message="r/op/1", succeeded=False),
+            Verdict.HALF_DONE,
+        ),
+        (
+            _picture(written_at=BEFORE),
+            MARK,
+            LastUpdate(message="older", succeeded=True),
+            Verdict.NOT_STARTED,
+        ),
+        (
+            _picture(written_at=AFTER),
+            MARK,
+            LastUpdate(message="older", succeeded=True),
+            Verdict.HALF_DONE,
+        ),
+        (_picture(written_at="?"), MARK, None, Verdict.HALF_DONE),
+    ],
+)
+def test_how_far_an_update_got(
+    picture: Picture, mark: Mark | None, last: LastUpdate | None, verdict: Verdict
+) -> None:
+    assert recovery.verdict(picture, mark, last) is verdict
+
+
+def test_what_never_got_ready_is_mended_also_without_a_mark() -> None:
+    stuck = Resource(urn=f"{THING}a", type="lab:index:Thing", not_ready=("no pods",))
+    assert recovery.verdict(_picture(resources=(stuck,)), None, None) is Verdict.HALF_DONE
+
+
+def test_suspects_are_pending_creates_and_what_we_saw_begin_without_an_end() -> None:
+    orphan = Object(urn=f"{THING}orphan", type="lab:index:Thing")
+    known = Object(urn=f"{THING}known", type="lab:index:Thing")
+    provider = Object(urn="urn:pulumi:dev::p::pulumi:providers:lab::x", type="pulumi:providers:lab")
+    mark = Mark(operation="o", machine=HERE, at=NOW, creating=(orphan, known, provider))
+    there = Resource(urn=known.urn, type=known.type)
+    updating = Pending(urn=f"{THING}u", act="updating", type="lab:index:Thing")
+    found = recovery.suspects(_picture(CREATING, updating, resources=(there,)), mark)
+    assert [item.urn for item in found] == [CREATING.urn, orphan.urn]
+
+
+@pytest.mark.parametrize(
+    ("found", "can_adopt", "tried", "became"),
+    [
+        ("slow-1", True, frozenset(), "adopt"),
+        ("slow-1", False, frozenset(), "remove"),
+        ("slow-1", True, frozenset({f"{THING}slow"}), "remove"),
+        (Absence.ABSENT, True, frozenset(), "nothing"),
+        (Absence.UNKNOWN, True, frozenset(), "ask"),
+    ],
+)
+def test_what_becomes_of_a_suspect(
+    found: recovery.Found, can_adopt: bool, tried: frozenset[str], became: str
+) -> None:
+    """Hazard 1: made again it never is."""
+    item = Object(urn=f"{THING}slow", type="lab:index:Thing")
+    remedy = recovery.remedy({item.urn: found}, [item], can_adopt=can_adopt, adopted_before=tried)
+    expected = {"adopt": [item.urn], "remove": [item], "ask": [item]}
+    assert list(remedy.adopt) == (expected["adopt"] if became == "adopt" else [])
+    assert list(remedy.remove) == (expected["remove"] if became == "remove" else [])
+    assert list(remedy.ask) == (expected["ask"] if became == "ask" else [])
+
+
+def test_a_kubernetes_object_is_known_by_its_kind_and_name() -> None:
+    steps = recorded.load("kubernetes/create")
+    facts = {
+        event.resource_pre_event.metadata.urn.rpartition("::")[2]: state_export.known_by(
+            event.resource_pre_event.metadata.type, event.resource_pre_event.metadata.new.inputs
+        )
+        for step in steps
+        for event in recorded.events(step)
+        if event.resource_pre_event is not None and event.resource_pre_event.metadata.new
+    }
+    assert facts["web"] == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "namespace": "shop",
+        "name": "web",
+    }
+
+
+def test_a_mark_survives_its_writer_and_a_torn_last_line(tmp_path: Path) -> None:
+    mine = Marks(tmp_path)
+    assert mine.found() is None
+    mine.started(1, "ignored: nothing is open")
+    mine.begin("r/op/1")
+    mine.started(70, "s70")
+    mine.creating(Object(urn="a", type="t", facts={"name": "x"}))
+    mine.creating(Object(urn="b", type="t"))
+    mine.created("a")
+    mine.adopting("b")
+    with (tmp_path / "open.jsonl").open("a") as file:
+        file.write('{"creat')
+    found = Marks(tmp_path).found()
+    assert found is not None
+    assert (found.operation, found.pids, found.machine) == ("r/op/1", ((70, "s70"),), marks.here())
+    assert [item.urn for item in found.creating] == ["b"]
+    assert found.adopting == {"b"}
+    mine.close({"written_at": "now", "settings": "x"})
+    assert Marks(tmp_path).found() is None
+    assert Marks(tmp_path).last() == {"written_at": "now", "settings": "x"}
