@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout_kit.execution import drift, people
 from rollout_kit.model import codec
+from rollout_kit.model.asked import open_asking
 from rollout_kit.model.events import HoldKind, HoldReleased, OperationIntended, PersonAsked
 from rollout_kit.model.observation import Facts
 from rollout_kit.model.operation import Keep, NeedsPerson, Operation
@@ -47,15 +48,6 @@ def asked(state: RolloutState) -> tuple[Asked, ...]:
         for name, one in state.asked.items()
         if one.change is not None and one.attempt == state.attempt(name)
     )
-
-
-def open_asking(state: RolloutState, operation_id: str) -> PersonAsked | None:
-    """The standing request of an operation that is not decided yet."""
-    found = state.asked.get(operation_id)
-    over = (Standing.COMPLETED, Standing.SKIPPED, Standing.FAILED)
-    if found is None or state.standing(operation_id) in over:
-        return None
-    return found if found.attempt == state.attempt(operation_id) else None
 
 
 def must_hold(run: Executor, op: Operation, key: str, seen: Seen, *, undo: bool) -> str:

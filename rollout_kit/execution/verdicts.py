@@ -64,7 +64,7 @@ def settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx:
         case Failed():
             _decided(run, op, Verdict.FAIL, verdict.reason)
             run.append(OperationFailed(operation=op.id, reason=verdict.reason, hint=verdict.hint))
-        case NeedsPerson() if ctx.undoing or _in_open_group(run, op):
+        case NeedsPerson() if ctx.undoing or _in_place(run, op):
             _await(run, op)
             requests.ask_word(run, op, verdict, seen)
             _wait(run, op, Waiting(retry_after_s=PERSON_LOOK_AFTER_S, progress=verdict.reason))
@@ -82,8 +82,10 @@ def settle(run: Executor, op: Operation, seen: Seen, verdict: Verification, ctx:
             assert_never(verdict)
 
 
-def _in_open_group(run: Executor, op: Operation) -> bool:
-    """Inside an open gap a word is awaited in place: holding would leave the gap open."""
+def _in_place(run: Executor, op: Operation) -> bool:
+    """A word on what was begun has a deadline, and inside a gap holding would leave it open."""
+    if requests.nothing_sent(run, op) is not None:
+        return True
     return op.kind not in (GATE, APPROVAL) and drift.open_group(run.state) is not None
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rollout_kit.model.asked import pending
 from rollout_kit.model.duration import span
 from rollout_kit.model.state import RolloutState
 from rollout_kit.reporters import board
 from rollout_kit.reporters.json_document import document
 from rollout_kit.reporters.markdown import code, prose
+from rollout_kit.reporters.request_view import asked_in_words
 from rollout_kit.reporters.sentences import OUTCOMES
 from rollout_kit.reporters.text import Printer, Style, one_line
 
@@ -57,6 +59,11 @@ def print_status(status: Status, printer: Printer) -> None:
         )
         for name in view.current:
             printer.line(f"      … {name}", Style.CHANGE)
+    for asked in pending(state):
+        text, details = asked_in_words(asked.request, asked.operation)
+        printer.line(f"{asked.operation.id} {one_line(text)}", Style.CHANGE)
+        for detail in details:
+            printer.line(f"    {one_line(detail)}")
     if state.hold:
         printer.line(
             f"held at {state.hold.operation or 'a request'}: {one_line(state.hold.reason)}"
@@ -104,6 +111,20 @@ def _json(status: Status) -> Mapping[str, object]:
             "reason": state.hold.reason,
             "hint": state.hold.hint,
         },
+        "asked": [
+            {
+                "operation": asked.operation.id,
+                "attempt": asked.attempt,
+                "what": asked.request.what,
+                "from": asked.request.before,
+                "to": asked.request.after,
+                "where": asked.request.where,
+                "seen_by": asked.request.seen,
+                "needs_word": asked.request.word,
+                "within_s": asked.operation.within_s,
+            }
+            for asked in pending(state)
+        ],
         "steps": [
             {
                 "id": view.id,

@@ -22,10 +22,12 @@ from rollout_kit.model.events import (
     HoldKind,
     HoldReleased,
     RollbackStarted,
+    RolloutHeld,
     RolloutStarted,
 )
 from rollout_kit.model.state import RolloutState, fold
 from rollout_kit.operations.api import Readers
+from rollout_kit.ports.approvals import PersonSaid
 from rollout_kit.ports.errors import InFlight, Unavailable
 from rollout_kit.ports.infra import Programmed
 from rollout_kit.wiring import announcing
@@ -131,11 +133,28 @@ def resume(
             return ()
         if held.kind is HoldKind.DRIFT and not accept:
             return ()  # the hold is repeated, with its differences
+        if held.kind is HoldKind.PERSON and _was_said(entry, held, state, around):
+            return ()  # the word settles it, in the attempt that it was given in
         facts = {item.fact: item.found for item in held.differences}
         accepted = (DriftAccepted(facts=facts, actor=actor),) if facts and accept else ()
         return (*accepted, HoldReleased(operation=held.operation, actor=actor))
 
     return attach(entry, around, then=released)
+
+
+def _was_said(
+    entry: RolloutEntry, held: RolloutHeld, state: RolloutState, around: Surroundings
+) -> bool:
+    """Whether a person left a word on this very hold."""
+    said = around.store.people(entry.target, entry.rollout).read()
+    attempt = state.attempt(held.operation)
+    return any(
+        one.operation == held.operation
+        and one.attempt == attempt
+        and one.fingerprint == held.fingerprint
+        and one.said in (PersonSaid.PROVE, PersonSaid.APPROVE)
+        for one in said
+    )
 
 
 def roll_back(

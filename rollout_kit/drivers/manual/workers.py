@@ -25,16 +25,16 @@ class Workers:
     def counted(self, change: SetCohort, before: CohortSpec | None) -> bool:
         """Whether the server counts as many workers as were asked for, where it can tell."""
         table = self._engine.cohorts(change.cohort.queue)
-        row = table.row(change.cohort)
         if not table.shows_selection:
             return False
         wanted, had = change.spec.replicas, before.replicas if before else 0
-        if row is None:
-            return wanted == 0
-        if wanted == 0:
-            return row.active + row.draining == 0
-        live = row.active + (row.draining if row.drain_intent == DRAINING else 0)
+        live = self.live(change.cohort)
         return live >= wanted if wanted >= had else live == wanted
+
+    def live(self, cohort: CohortRef) -> int:
+        """How many the server counts as alive: 0 where it shows the living as stale."""
+        row = self._engine.cohorts(cohort.queue).row(cohort)
+        return row.active + row.draining if row is not None else 0
 
     def queues(self) -> tuple[QueueRef, ...]:
         named = (
