@@ -9,10 +9,11 @@ resources, paths and reasons; no value of any input is ever read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout_kit.drivers.pulumi import radius
-from rollout_kit.drivers.pulumi.api import Previewed, Stack, Step
+from rollout_kit.drivers.pulumi.allowing import counts_as, is_root
+from rollout_kit.drivers.pulumi.api import Previewed, Step
 from rollout_kit.drivers.pulumi.changing import changed
 from rollout_kit.drivers.pulumi.contract import read_given
 from rollout_kit.drivers.pulumi.radius import CREATE, DELETE, HARMLESS, REPLACE, UPDATE
@@ -48,7 +49,6 @@ def announcements(
     previews: Sequence[Previewed],
     given: Given,
     *,
-    stack: Stack,
     allowed: tuple[str, ...] = (),
 ) -> tuple[Announcement, ...]:
     """What each stage adds. `previews`: with nothing changed, then one a stage. `given`: as it is now."""
@@ -56,7 +56,7 @@ def announcements(
     for stage, before, after in zip(along, previews[:-1], previews[1:], strict=True):
         steps = added(before.steps, after.steps)
         then = read_given(dict(after.outputs or {}).get(NAMESPACE)).given
-        outside = radius.beyond(stage.change, given, then, steps, stack=stack, allowed=allowed)
+        outside = radius.beyond(stage.change, given, then, steps, allowed=allowed)
         found.append(announcement(stage.operation, steps, outside))
     return tuple(found)
 
@@ -81,8 +81,7 @@ def added(before: Sequence[Step], after: Sequence[Step]) -> tuple[Step, ...]:
 
     What only the way before would have changed is put back by this stage.
     """
-    was = {step.urn: step for step in before if step.op not in HARMLESS}
-    now = {step.urn: step for step in after if step.op not in HARMLESS}
+    was, now = by_resource(before), by_resource(after)
     found = [_beside(was.get(urn), step) for urn, step in now.items() if was.get(urn) != step]
     found += [
         Step(urn=urn, op=_UNDONE.get(step.op, step.op), changed=step.changed)
@@ -90,6 +89,25 @@ def added(before: Sequence[Step], after: Sequence[Step]) -> tuple[Step, ...]:
         if urn not in now
     ]
     return tuple(found)
+
+
+def by_resource(steps: Sequence[Step]) -> dict[str, Step]:
+    """One step a resource: the halves of a replacement together, what changes nothing left out."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        if step.op in HARMLESS or is_root(step.urn):
+            continue
+        op, half = counts_as(step.op), found.get(step.urn)
+        if half is None:
+            found[step.urn] = replace(step, op=op)
+        else:
+            found[step.urn] = Step(
+                urn=step.urn,
+                op=REPLACE if REPLACE in (op, half.op) else op,
+                changed=tuple(dict.fromkeys((*half.changed, *step.changed))),
+                reasons=tuple(dict.fromkeys((*half.reasons, *step.reasons))),
+            )
+    return found
 
 
 def _beside(was: Step | None, now: Step) -> Step:
@@ -111,4 +129,4 @@ def _beside(was: Step | None, now: Step) -> Step:
 
 def restlessness(untouched: Previewed) -> tuple[Step, ...]:
     """What an update would do although nothing was asked for: the program or the world has moved."""
-    return tuple(step for step in untouched.steps if step.op not in HARMLESS)
+    return tuple(by_resource(untouched.steps).values())

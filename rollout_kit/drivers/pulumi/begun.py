@@ -36,6 +36,9 @@ BEYOND_HINT = (
     "look at the program and the stack; `allow` in the plan's infra section widens what may change"
 )
 
+JUDGED = frozenset({"not-ready", "resource-failed", "stopped"})
+"""Ends whose outcome is known although the world may have been half changed: they are no doubt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
@@ -161,12 +164,19 @@ def status_of(status: JobStatus, ended: api.UpdateResult | None) -> JobStatus:
         case api.Outcome.STOPPED:
             return replace(told, state=JobState.FAILED)
         case api.Outcome.FAILED:
-            kind = ended.trouble.kind if ended.trouble else None
-            if kind is api.Kind.CONFLICT:
-                return replace(told, state=JobState.CONFLICT)
-            if kind is api.Kind.UNAVAILABLE:
-                return replace(told, state=JobState.LOST)  # unknown: looked at, then begun again
-            return replace(told, state=JobState.FAILED)
+            return replace(told, state=_failed(ended.trouble))
+
+
+def _failed(trouble: api.Trouble | None) -> JobState:
+    """Judged bad; or only unknown, to be looked at and begun again; or for a person to judge."""
+    if trouble is None:
+        return JobState.FAILED
+    if trouble.name == "program-changed":
+        return JobState.REFUSED
+    if trouble.kind is api.Kind.CONFLICT:
+        return JobState.CONFLICT
+    unknown = trouble.kind is api.Kind.UNAVAILABLE and trouble.name not in JUDGED
+    return JobState.LOST if unknown else JobState.FAILED
 
 
 def _sentence(ended: api.UpdateResult) -> str:

@@ -105,11 +105,9 @@ def _loaded(program: Program) -> Function:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # It stays: the SDK looks up the types of a resource's outputs in its module, also after the run.
     sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[name]
+    spec.loader.exec_module(module)
     found = getattr(module, program.function, None)
     if not callable(found):
         raise AttributeError(f"{program.path} has no function {program.function}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import assert_never
 
+from rollout_kit.drivers.pulumi.allowing import counts_as, is_root, root
 from rollout_kit.drivers.pulumi.api import May, Stack, Step
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import Given, Placed
@@ -100,7 +101,6 @@ def beyond(
     after: Given | None,
     steps: Iterable[Step],
     *,
-    stack: Stack,
     allowed: tuple[str, ...] = (),
 ) -> tuple[Step, ...]:
     """The steps that reach further than this change: foreign resources, or more than membership.
@@ -116,7 +116,7 @@ def beyond(
         anew |= born if not isinstance(change, SetAttached) else set()
     found = []
     for step in steps:
-        if step.op in HARMLESS or step.urn == root(stack) or _matches(step.urn, allowed):
+        if step.op in HARMLESS or is_root(step.urn) or _matches(step.urn, allowed):
             continue
         if step.urn in anew or (step.urn in alters and _alters(step, change)):
             continue
@@ -139,12 +139,6 @@ def _foreign(change: InfraChange, given: Given) -> frozenset[str]:
     return frozenset(everything - {*mine.alters, *mine.anew})
 
 
-def root(stack: Stack) -> str:
-    """The URN of the stack itself: every update writes its outputs."""
-    short = stack.name.rpartition("/")[2]
-    return f"urn:pulumi:{short}::{stack.project}::pulumi:pulumi:Stack::{stack.project}-{short}"
-
-
 def in_words(steps: Iterable[Step]) -> str:
     """`replace StatefulSet api-2 (image), …`"""
     return ", ".join(step_in_words(step) for step in steps)
@@ -152,7 +146,9 @@ def in_words(steps: Iterable[Step]) -> str:
 
 def step_in_words(step: Step) -> str:
     because = step.reasons or step.changed
-    return f"{step.op} {short(step.urn)}" + (f" ({', '.join(because)})" if because else "")
+    return f"{counts_as(step.op)} {short(step.urn)}" + (
+        f" ({', '.join(because)})" if because else ""
+    )
 
 
 def short(urn: str) -> str:

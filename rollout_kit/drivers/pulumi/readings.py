@@ -97,9 +97,7 @@ class Readings:
                     self._stack, stage.values, baseline=baseline, picture=picture, refresh=drifted
                 )
             previews.append(by_values[key])
-        said = announcing.announcements(
-            along, previews, now.given, stack=self._stack, allowed=self._allowed
-        )
+        said = announcing.announcements(along, previews, now.given, allowed=self._allowed)
         restless = announcing.restlessness(first)
         return (announcing.announcement("", restless), *said) if restless else said
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rollout_kit.drivers.pulumi import changing, radius
+from rollout_kit.drivers.pulumi.announcing import by_resource
 from rollout_kit.drivers.pulumi.api import Previewed, Step
 from rollout_kit.drivers.pulumi.begun import Begun
 from rollout_kit.drivers.pulumi.contract import given_or_refused
@@ -57,11 +58,11 @@ def standing(previewed: Previewed, configuration: Mapping[str, object], program:
     Raises Refused: the program does not meet the contract.
     """
     given = given_or_refused(dict(previewed.outputs or {}).get(NAMESPACE), program)
-    steps = [step for step in (*previewed.steps, *previewed.drifted) if step.op != "same"]
+    steps = by_resource((*previewed.steps, *previewed.drifted))
     return Standing(
         given=given,
         wanted=filled(from_values(configuration), given),
-        moved={step.urn: step for step in reversed(steps)},
+        moved=steps,
     )
 
 

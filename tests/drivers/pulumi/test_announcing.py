@@ -23,7 +23,6 @@ from tests.drivers.pulumi.fleet_output import (
     NEW,
     NEXT,
     OLD,
-    STACK,
     cohort_urn,
     node_urns,
     output,
@@ -62,6 +61,16 @@ NOW = Wanted(
                 ),
             ),
             (Step(urn=SET, op="replace", changed=("x",), reasons=("x",)),),
+        ),
+        # the engine's halves of a replacement are one
+        (
+            (),
+            (
+                Step(urn=SET, op="create-replacement", reasons=("key",)),
+                Step(urn=SET, op="replace", changed=("key",)),
+                Step(urn=SET, op="delete-replaced"),
+            ),
+            (Step(urn=SET, op="replace", changed=("key",), reasons=("key",)),),
         ),
         # would have been created, and now is not wanted
         ((Step(urn=SET, op="create"),), (), (Step(urn=SET, op="delete"),)),
@@ -128,7 +137,7 @@ def test_a_whole_cutover_is_announced_step_by_step_with_what_lies_beyond() -> No
         previewed(IMAGE, foreign),
         previewed(IMAGE, foreign, born, fleet=output(("api-1", "api-2"), NEXT)),
     ]
-    said = announcements(along, seen, given_or_refused(output(), "x"), stack=STACK)
+    said = announcements(along, seen, given_or_refused(output(), "x"))
     assert [(one.operation, one.resources, one.kinds, one.beyond) for one in said] == [
         ("detach", (PATCH,), ("update",), ()),
         (

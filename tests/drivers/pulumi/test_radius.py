@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rollout_kit.drivers.pulumi.allowing import root
 from rollout_kit.drivers.pulumi.api import Step
 from rollout_kit.drivers.pulumi.contract import given_or_refused
-from rollout_kit.drivers.pulumi.radius import beyond, may, root, short, step_in_words
+from rollout_kit.drivers.pulumi.radius import beyond, may, short, step_in_words
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import Given
 from rollout_kit.ports.infra import (
@@ -66,7 +67,7 @@ def _given(*cohorts: object) -> Given:
 def test_a_change_reaches_its_own_resources_in_its_own_way(
     change: InfraChange, step: Step, inside: bool
 ) -> None:
-    found = beyond(change, _given(ORDERS), _given(ORDERS, NEXT), (step,), stack=STACK)
+    found = beyond(change, _given(ORDERS), _given(ORDERS, NEXT), (step,))
     assert found == (() if inside else (step,))
 
 
@@ -76,14 +77,14 @@ def test_what_a_new_thing_claims_of_another_one_stays_the_other_ones() -> None:
     fleet["nodes"]["api-2"]["resources"] = []  # type: ignore[index]
     after = given_or_refused(fleet, "x")
     steps = (Step(urn=cohort_urn(NEXT), op="create"), Step(urn=SET_2, op="delete"))
-    assert beyond(NEW_COHORT, _given(), after, steps, stack=STACK) == steps[1:]
+    assert beyond(NEW_COHORT, _given(), after, steps) == steps[1:]
 
 
 def test_the_plan_can_allow_what_lies_beyond() -> None:
     steps = (Step(urn=FOREIGN, op="update"), Step(urn=SET_2, op="update"))
     allowed = ("urn:pulumi:prod::*:Service::front",)
     given = _given()
-    assert beyond(REPLACE_1, given, given, steps, stack=STACK, allowed=allowed) == steps[1:]
+    assert beyond(REPLACE_1, given, given, steps, allowed=allowed) == steps[1:]
 
 
 def _may(
