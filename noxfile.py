@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "tests", "crash", "clients", "demo"]
+nox.options.sessions = ["lint", "types", "tests", "crash", "clients", "cluster", "demo"]
 nox.options.error_on_missing_interpreters = True
 
 

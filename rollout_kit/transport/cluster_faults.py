@@ -89,13 +89,14 @@ def explain_websocket(error: Exception, request: Request, cluster: str) -> Outsi
     if isinstance(error, WebSocketBadStatusException):
         body = error.resp_body or b""
         text = body if isinstance(body, bytes) else str(body).encode()
-        return refusal(error.status_code, _status(text), "a port-forward to the pod", cluster)
+        what = "a port-forward to the pod (get and create pods/portforward)"
+        return refusal(error.status_code, _status(text), what, cluster)
     return _by_cause(error, cluster) or _broken_off(request, cluster)
 
 
 def refusal(status: int, said: Mapping[str, Any], what: str, cluster: str) -> OutsideError:
     """An answer of the API server itself that is no success. `said`: its `Status` object."""
-    message = str(said.get("message") or f"HTTP {status}")[:400].rstrip(".")
+    message = str(said.get("message") or f"HTTP {status}")[:400].rstrip(".: ")
     match status:
         case 401:
             return Refused(

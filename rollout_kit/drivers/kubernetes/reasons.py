@@ -139,7 +139,8 @@ def _of_job(workload: Workload, pod: Reason | None) -> Reason | None:
     """A Job that failed says only how often it tried; what happened stands at its pod."""
     label = workload.ref.label
     for condition in listed(workload.object, "status", "conditions"):
-        if condition.get("type") == "Failed" and condition.get("status") == "True":
+        over = condition.get("type") in ("FailureTarget", "Failed")  # the first is known earlier
+        if over and condition.get("status") == "True":
             said = _said(condition.get("message"))
             slow = condition.get("reason") == "DeadlineExceeded"
             because = "" if pod is None else f"; {pod.text}"
