@@ -30,7 +30,7 @@ from rollout_kit.transport.flights import ThreadFlights
 from rollout_kit.transport.network import NetworkExchange
 from rollout_kit.transport.secret import Secret
 from rollout_kit.wiring.clock import SystemClock
-from rollout_kit.wiring.reaching import Reaching
+from rollout_kit.wiring.reaching import reaching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def connect(
     Nothing is asked yet. An unset admin token or driver makes what it feeds "not read".
     """
     direct = NetworkExchange(monotonic_s=clock.monotonic_s)
-    exchange = Reaching(direct, environment=environment, clock=clock)
+    exchange = reaching(document.infra, plan_folder, direct, environment, clock)
     client = JsonClient(
         exchange=exchange,
         flights=ThreadFlights(interrupted=clock.interrupted, monotonic_s=clock.monotonic_s),

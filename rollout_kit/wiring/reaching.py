@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rollout_kit.document.plan import PulumiInfra
+from rollout_kit.document.target import Infra
 from rollout_kit.transport.messages import Request, Response
 from rollout_kit.transport.network import NetworkExchange
 from rollout_kit.wiring.clock import SystemClock
@@ -15,6 +17,23 @@ if TYPE_CHECKING:
     from rollout_kit.transport.pod_proxy import PodProxy
 
 POD_SCHEME = "kubernetes://"
+
+
+def reaching(
+    infra: Infra | None,
+    folder: Path,
+    direct: NetworkExchange,
+    environment: Mapping[str, str],
+    clock: SystemClock,
+) -> Reaching:
+    """How this plan's addresses are reached: pods through the cluster that its `infra` names."""
+    kubeconfig, context = None, ""
+    if isinstance(infra, PulumiInfra):
+        kubeconfig = folder / infra.kubeconfig if infra.kubeconfig else None
+        context = infra.context
+    return Reaching(
+        direct, environment=environment, clock=clock, kubeconfig=kubeconfig, context=context
+    )
 
 
 class Reaching:

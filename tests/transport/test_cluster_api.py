@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from rollout_kit.transport.flights import ThreadFlights
 from rollout_kit.transport.messages import Request
 from rollout_kit.transport.workloads import WorkloadRef, Workloads
 
+ROOT = Path(__file__).parents[2]
 ASKED = Request(method="GET", url=f"{SCHEME}/api", timeout_s=2.0)
 WORKLOAD = WorkloadRef(namespace="orders", kind="StatefulSet", name="api-1")
 
@@ -123,3 +125,16 @@ def test_a_server_that_never_answers_holds_nobody_up(tmp_path: Path) -> None:
             found.read(WORKLOAD)
 
         assert time.monotonic() - began_s < 3
+
+
+def test_who_names_no_cluster_never_waits_for_its_library() -> None:
+    look = (
+        "import sys, rollout_kit.wiring.outside\n"
+        "print({'kubernetes', 'websocket', 'rollout_kit.transport.pod_proxy'} & set(sys.modules))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert done.stdout.strip() == "set()"

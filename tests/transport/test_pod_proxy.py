@@ -48,7 +48,10 @@ def owned(name: str, owner: str, **more: Any) -> dict[str, Any]:
 
 
 def template(image: str, **labels: str) -> dict[str, Any]:
-    return {"metadata": {"labels": {"app": "a", **labels}}, "spec": {"containers": [{"image": image}]}}
+    return {
+        "metadata": {"labels": {"app": "a", **labels}},
+        "spec": {"containers": [{"image": image}]},
+    }
 
 
 DEPLOYMENT = {"metadata": {"uid": "d"}, "spec": {"template": template("server:2")}}

@@ -53,7 +53,9 @@ def test_an_answer_in_pieces_is_the_answer_and_the_connection_is_closed() -> Non
     pieces = [DATA + ANSWER[i : i + 7] for i in range(0, len(ANSWER), 7)]
     messages = Messages([*NAMES, *pieces])
 
-    answer = send(tunnel(messages), "localhost:8080", "/x?a=b", {"Authorization": "Bearer t"}, ASKED)
+    answer = send(
+        tunnel(messages), "localhost:8080", "/x?a=b", {"Authorization": "Bearer t"}, ASKED
+    )
 
     assert (answer.status, answer.body) == (503, b'{"ready":false}')
     assert messages.sent.startswith(b"POST /x?a=b HTTP/1.1\r\nHost: localhost:8080\r\n")
