@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +25,9 @@ def of(stack: Stack, base: Mapping[str, str]) -> dict[str, str]:
     environment = {**base, **_OURS}
     if stack.backend:
         environment["PULUMI_BACKEND_URL"] = stack.backend
+    if stack.program.function:  # dynamic providers are imported by processes of their own
+        path = [str(Path(stack.program.path).parent), base.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     if config := _kubeconfig(stack, base):
         environment["KUBECONFIG"] = config
     return environment

@@ -100,12 +100,19 @@ def function(program: Program) -> Function:
 
 
 def _loaded(program: Program) -> Function:
-    name = f"rollout_kit_program_{next(_NUMBERS)}"
+    """The function of the file, read afresh.
+
+    The module bears the file's own name and stays: the SDK looks up types of outputs in it after
+    the run, and what runs a dynamic provider imports it by that name (`environment` says where).
+    """
+    stem = Path(program.path).stem
+    known = sys.modules.get(stem)
+    foreign = known is not None and getattr(known, "__file__", None) != program.path
+    name = f"{stem}_{next(_NUMBERS)}" if foreign else stem
     spec = importlib.util.spec_from_file_location(name, program.path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # It stays: the SDK looks up the types of a resource's outputs in its module, also after the run.
     sys.modules[name] = module
     spec.loader.exec_module(module)
     found = getattr(module, program.function, None)
