@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from .api import Tree
@@ -31,7 +32,10 @@ def wait_s(new: Tree, timeout_s: float | None) -> float:
     return float(given) if given else timeout_s or _DEFAULT_S
 
 
-def standing(live: Tree, pods: list[Tree]) -> Standing:
+def standing(live: Tree, pods: list[Tree], waited_for: str = "") -> Standing:
+    """`waited_for`: what a create or update waits for instead; a look never heeds that."""
+    if waited_for:
+        return _waited_for(live, waited_for)
     match live["kind"]:
         case "Deployment":
             return _deployment(live, pods)
@@ -79,7 +83,10 @@ def _stateful_set(live: Tree, pods: list[Tree]) -> Standing:
     status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
     ready = status.get("readyReplicas", 0)
     same = status.get("currentRevision") == status.get("updateRevision")
-    if _seen(live) and ready >= wanted and same and status.get("updatedReplicas", wanted) >= wanted:
+    updated = status.get("updatedReplicas", wanted) >= wanted
+    if (live["spec"].get("updateStrategy") or {}).get("type") == "OnDelete":
+        same = updated = status.get("replicas", 0) == wanted  # pods are replaced by somebody else
+    if _seen(live) and ready >= wanted and same and updated:
         return Standing(ready=True, message="StatefulSet initialization complete")
     message = f"[1/2] Waiting for StatefulSet to create Pods ({ready}/{wanted} Pods ready)"
     return Standing(
@@ -90,6 +97,17 @@ def _stateful_set(live: Tree, pods: list[Tree]) -> Standing:
             *_pod_reasons(pods),
         ],
     )
+
+
+def _waited_for(live: Tree, text: str) -> Standing:
+    """`jsonpath={.a.b}=value`: the object's own word for being ready, in the place of all others."""
+    found = re.fullmatch(r"jsonpath=\{\.([\w.]+)\}=(.+)", text)
+    if found is None:
+        return Standing(ready=False, message="", failed=f"cannot wait for {text!r}")
+    value: object = live
+    for part in found[1].split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return Standing(ready=_seen(live) and str(value) == found[2], message=f"Waiting for {text}")
 
 
 def _job(live: Tree, pods: list[Tree]) -> Standing:

@@ -179,7 +179,7 @@ class Kubernetes:
             if now is None:
                 raise OperationFailed(f"{id_} was deleted while it was awaited")
             pods = self._cluster.pods_of(now)
-            seen = standing(now, pods)
+            seen = standing(now, pods, _annotation(new, "waitFor"))
             if seen.message != said:
                 said = seen.message
                 call.say(said)
@@ -227,7 +227,8 @@ class Kubernetes:
             return None
         if live is None:
             return None
-        seen = standing(live, self._cluster.pods_of(live)) if _waited(call, live) else None
+        awaited = _waited(call, live) and _annotation(wanted, "skipAwait") != "true"
+        seen = standing(live, self._cluster.pods_of(live)) if awaited else None
         reasons = [] if seen is None or seen.ready else [seen.message, *seen.reasons]
         kept = {key: outputs[key] for key in _OWN if key in outputs}
         found = _like(wanted, live) if inputs else {k: v for k, v in live.items() if k != "status"}
