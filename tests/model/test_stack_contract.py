@@ -126,6 +126,7 @@ def test_a_programs_output_is_plain_and_leaves_the_engines_promises_alone() -> N
                 "runs": {"image": "server:2"},
                 "membership": [],
                 "url": "",
+                "printed": "",
                 "in_cluster": {
                     "kind": "StatefulSet",
                     "namespace": "ns",
