@@ -11,7 +11,9 @@ from rollout_kit.document.plan import (
     BuildSelector,
     DrainStep,
     HttpSource,
+    ManualInfra,
     PlanDocument,
+    ProcessInfra,
     PromoteStep,
     RestoreStep,
     RunStep,
@@ -33,6 +35,10 @@ SOMEBODY = CohortStanding(
     task_queue="work", build_id="current", image=f"workers {BEFORE}", replicas=2, selected=True
 )
 """Workers of a fleet whose plan names none: somebody has to notice when the servers are out."""
+
+
+STOOD_IN = ProcessInfra(fleet=None)
+"""In place of people: a driver that sends what they would be asked for."""
 
 
 class CannotStandIn(ValueError):
@@ -74,6 +80,7 @@ def theirs(
         fleet = as_seen(fleet, seen)
     here = replace(
         document,
+        infra=STOOD_IN if isinstance(document.infra, ManualInfra) else document.infra,
         target=replace(
             document.target,
             url="http://front",
@@ -239,6 +246,8 @@ def _stands_in(document: PlanDocument, fleet: FleetSpec, *, as_seen: bool) -> It
         f" a scheduler, workers on {len(fleet.queues)} queues with short runs. Its driver does at"
         " once what it is asked."
     )
+    if isinstance(document.infra, ManualInfra):
+        yield "Nobody was asked for a change: a driver made each in a person's place."
     commands = [step.id for step in document.steps if isinstance(step.with_, RunStep)]
     others = [name for name in document.target.namespaces if name != document.target.namespace]
     if others:

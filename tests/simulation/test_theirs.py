@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout_kit.document.plan import PlanDocument
+from rollout_kit.document.plan import ManualInfra, PlanDocument
 from rollout_kit.document.read import read_plan
 from rollout_kit.document.substitute import Purpose
 from rollout_kit.emulator.model.settings import Generation
@@ -53,6 +53,12 @@ def test_a_shipped_plan_reaches_its_end_where_nothing_is_wrong(name: str) -> Non
     report = plain(theirs(shipped(name)))
     assert (report.outcome, report.refusal) == (Outcome.SUCCEEDED, "")
     assert (report.violations, report.holds) == ((), 0)
+
+
+def test_in_place_of_people_a_driver_makes_each_change_and_the_report_says_so() -> None:
+    found = theirs(shipped("gitops.yaml"))
+    assert any("in a person's place" in sentence for sentence in found.stands_in)
+    assert not isinstance(found.document.infra, ManualInfra)
 
 
 def test_the_fleet_has_the_names_of_the_plan() -> None:
