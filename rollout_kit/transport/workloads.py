@@ -26,13 +26,15 @@ GROUPS = {
     "Deployment": "apis/apps/v1",
     "StatefulSet": "apis/apps/v1",
     "ReplicaSet": "apis/apps/v1",
+    "ControllerRevision": "apis/apps/v1",
     "Job": "apis/batch/v1",
     "HorizontalPodAutoscaler": "apis/autoscaling/v2",
     "Pod": "api/v1",
     "Event": "api/v1",
 }
+_BETWEEN = {"Deployment": "ReplicaSet", "StatefulSet": "ControllerRevision"}
+"""What keeps the templates that the pods were made from."""
 _HASH = "pod-template-hash"
-_REVISION = "controller-revision-hash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +98,10 @@ class Workloads:
         found = self._object(ref, until_s)
         selector = {"labelSelector": _selector(found)}
         pods = self._list("Pod", ref.namespace, selector, until_s)
-        sets: tuple[Object, ...] = ()
-        if ref.kind == "Deployment" and pods:
-            sets = self._list("ReplicaSet", ref.namespace, selector, until_s)
-        pods, current = split(ref.kind, found, pods, sets)
+        between: tuple[Object, ...] = ()
+        if pods and ref.kind in _BETWEEN:
+            between = self._list(_BETWEEN[ref.kind], ref.namespace, selector, until_s)
+        pods, current = split(ref.kind, found, pods, between)
         events: tuple[Object, ...] = ()
         if not current and ref.kind != "Deployment":
             fields = f"involvedObject.uid={uid_of(found)},type=Warning"
@@ -156,18 +158,23 @@ class Workloads:
 
 
 def split(
-    kind: str, owner: Object, pods: tuple[Object, ...], sets: tuple[Object, ...]
+    kind: str, owner: Object, pods: tuple[Object, ...], between: tuple[Object, ...]
 ) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """Of the pods that its selector finds: those that it owns, and of these the current ones. Pure."""
+    """Of the pods that its selector finds: those that it owns, and of these the current ones. Pure.
+
+    `between`: what keeps the templates that pods were made from (replica sets, revisions).
+    """
+    ours = [one for one in between if owned_by(one, owner)]
     match kind:
         case "Deployment":
-            ours = [one for one in sets if owned_by(one, owner)]
             owned = [pod for pod in pods if any(owned_by(pod, one) for one in ours)]
-            newest = [one for one in ours if _same_template(owner, one)]
+            newest = [one for one in ours if _made_of_it(owner, dig(one, "spec", "template"))]
             current = [pod for pod in owned if any(owned_by(pod, one) for one in newest)]
         case "StatefulSet":
             owned = [pod for pod in pods if owned_by(pod, owner)]
-            current = [pod for pod in owned if _of_revision(owner, pod)]
+            made = {name_of(one): dig(one, "data", "spec", "template") for one in ours}
+            names = {name for name, template in made.items() if _made_of_it(owner, template)}
+            current = [pod for pod in owned if _revision(pod) in names]
         case _:
             owned = [pod for pod in pods if owned_by(pod, owner)]
             current = owned
@@ -223,23 +230,25 @@ def owned_by(found: Object, owner: Object) -> bool:
     return any(one.get("controller") and one.get("uid") == uid_of(owner) for one in owners)
 
 
-def _same_template(deployment: Object, replica_set: Object) -> bool:
-    """As the controller itself finds the set of the present template."""
-    wanted, found = (dig(one, "spec", "template") for one in (deployment, replica_set))
-    labels = {k: v for k, v in dig(found, "metadata", "labels").items() if k != _HASH}
-    return (
-        dig(wanted, "spec") == dig(found, "spec")
-        and dig(wanted, "metadata", "labels") == labels
-        and dig(wanted, "metadata", "annotations") == dig(found, "metadata", "annotations")
-    )
+def _made_of_it(owner: Object, template: Object) -> bool:
+    """Whether this is the owner's present template, which needs no word of its controller.
+
+    Where only a deletion replaces pods (`OnDelete`), a template that differs in labels alone is for
+    later pods: the present one is what it is to be.
+    """
+    wanted = dig(owner, "spec", "template")
+    if dig(wanted, "spec") != dig(template, "spec"):
+        return False
+    if dig(owner, "spec", "updateStrategy").get("type") == "OnDelete":
+        return True
+    labels = {k: v for k, v in dig(template, "metadata", "labels").items() if k != _HASH}
+    return dig(wanted, "metadata", "labels") == labels and dig(
+        wanted, "metadata", "annotations"
+    ) == dig(template, "metadata", "annotations")
 
 
-def _of_revision(stateful_set: Object, pod: Object) -> bool:
-    """Until the controller has seen the latest change, nobody carries it."""
-    status = dig(stateful_set, "status")
-    seen = status.get("observedGeneration", 0) >= dig(stateful_set, "metadata").get("generation", 0)
-    revision = dig(pod, "metadata", "labels").get(_REVISION)
-    return bool(seen and revision and revision == status.get("updateRevision"))
+def _revision(pod: Object) -> str:
+    return str(dig(pod, "metadata", "labels").get("controller-revision-hash", ""))
 
 
 def _selector(found: Object) -> str:

@@ -58,6 +58,7 @@ class Echo(BaseHTTPRequestHandler):
         self.send_response(503 if self.path.startswith("/unready") else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Connection", "close")  # an address may be another pod's next
         self.end_headers()
         self.wfile.write(answer)
 

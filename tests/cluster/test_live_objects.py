@@ -13,7 +13,7 @@ from rollout_kit.drivers.kubernetes.live import LiveObjects, PlacedObjects, plac
 from rollout_kit.drivers.kubernetes.reasons import Cause, Reason
 from rollout_kit.drivers.kubernetes.specs import Bounds
 from rollout_kit.model.stack_contract import InCluster, Placed
-from rollout_kit.ports.errors import Refused, Trouble
+from rollout_kit.ports.errors import InFlight, Refused, Trouble
 from rollout_kit.ports.infra import JobState, ProcessSpec
 from tests.cluster.objects import LABEL, place, pods
 from tests.toolchain.cluster import Cluster, eventually
@@ -24,7 +24,18 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def placed(cluster: Cluster) -> PlacedObjects:
-    return placed_objects(kubeconfig=cluster.kubeconfig, context="", environment=os.environ)
+    """Awake: the first call loads the library, which a busy machine may take long for."""
+    made = placed_objects(kubeconfig=cluster.kubeconfig, context="", environment=os.environ)
+    nothing = InCluster(kind="Job", namespace="default", name="none", container="server")
+
+    def awake() -> bool:
+        try:
+            return made.live.job(nothing).state is JobState.UNKNOWN
+        except InFlight:
+            return False
+
+    assert eventually(awake)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +145,26 @@ def test_a_label_of_the_live_pod_is_membership_without_a_restart(
 
     assert not live.attached(where)
     assert live.processes(where) == (before,)
+
+
+def test_a_label_for_later_pods_leaves_the_present_one_what_it_is(
+    cluster: Cluster, space: str, live: LiveObjects
+) -> None:
+    """As `infra/small-cluster` detaches: the template says it for pods to come, a patch to this one."""
+    only_by_deletion = {"spec": {"updateStrategy": {"type": "OnDelete"}}}
+    where = place(
+        cluster, space, "StatefulSet", "api-1", labels={LABEL: "true"}, **only_by_deletion
+    )
+    [before] = eventually(lambda: live.processes(where))
+
+    place(cluster, space, "StatefulSet", "api-1", labels={LABEL: "false"}, **only_by_deletion)
+
+    assert live.processes(where) == (before,)
+    assert live.attached(where)
+
+    place(cluster, space, "StatefulSet", "api-1", image="server:2", **only_by_deletion)
+
+    assert live.processes(where) == ()
 
 
 def reason(live: LiveObjects, where: InCluster) -> Reason:

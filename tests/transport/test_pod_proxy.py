@@ -85,19 +85,43 @@ def test_until_the_controller_has_made_a_set_of_a_new_template_nobody_carries_it
     assert split("Deployment", changed, (owned("new-a", "new"),), (OLD, NEW))[1] == ()
 
 
-def stateful(observed: int) -> dict[str, Any]:
-    status = {"observedGeneration": observed, "updateRevision": "api-1-2"}
-    return {"metadata": {"uid": "s", "generation": 4}, "status": status}
+def stateful(image: str, attached: str, strategy: str) -> dict[str, Any]:
+    spec = {"template": template(image, attached=attached), "updateStrategy": {"type": strategy}}
+    return {"metadata": {"uid": "s"}, "spec": spec}
 
 
-def test_of_a_stateful_set_the_pods_of_its_update_revision_are_current() -> None:
-    pods = (
-        owned("api-1-0", "s", labels={"controller-revision-hash": "api-1-1"}),
-        owned("api-1-1", "s", labels={"controller-revision-hash": "api-1-2"}),
-    )
+def revision(name: str, image: str) -> dict[str, Any]:
+    data = {"spec": {"template": {**template(image, attached="true"), "$patch": "replace"}}}
+    return owned(name, "s") | {"data": data}
 
-    assert names(split("StatefulSet", stateful(4), pods, ())[1]) == ["api-1-1"]
-    assert split("StatefulSet", stateful(3), pods, ())[1] == ()
+
+REVISIONS = (revision("api-1-1", "server:1"), revision("api-1-2", "server:2"))
+REVISED = (
+    owned("api-1-0", "s", labels={"controller-revision-hash": "api-1-1"}),
+    owned("api-1-1", "s", labels={"controller-revision-hash": "api-1-2"}),
+    owned("foreign-0", "x", labels={"controller-revision-hash": "api-1-2"}),
+    owned("api-1-2", "s"),
+)
+
+
+@pytest.mark.parametrize(
+    ("image", "attached", "strategy", "wanted"),
+    [
+        ("server:2", "true", "RollingUpdate", ["api-1-1"]),
+        ("server:1", "true", "RollingUpdate", ["api-1-0"]),
+        ("server:3", "true", "RollingUpdate", []),
+        ("server:2", "false", "RollingUpdate", []),  # it is about to be replaced for its label
+        ("server:2", "false", "OnDelete", ["api-1-1"]),  # a label that only later pods get
+        ("server:3", "true", "OnDelete", []),
+    ],
+)
+def test_of_a_stateful_set_the_pods_made_from_its_template_are_current(
+    image: str, attached: str, strategy: str, wanted: list[str]
+) -> None:
+    owner = stateful(image, attached, strategy)
+
+    assert names(split("StatefulSet", owner, REVISED, REVISIONS)[1]) == wanted
+    assert split("StatefulSet", owner, REVISED, ())[1] == ()
 
 
 def said(message: str) -> dict[str, Any]:
