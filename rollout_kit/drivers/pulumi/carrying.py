@@ -11,12 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rollout_kit.drivers.pulumi import allowing, mending, program_files, reading, sdk, settings
+from rollout_kit.drivers.pulumi import (
+    allowing,
+    failures,
+    mending,
+    program_files,
+    reading,
+    sdk,
+    settings,
+)
 from rollout_kit.drivers.pulumi.api import Kind, Outcome, Picture, Step, Trouble, UpdateResult
 from rollout_kit.drivers.pulumi.events import Began, Ended, Event, Stream, name_of
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.recovering import Settled
 from rollout_kit.drivers.pulumi.session import READ_WITHIN_S, Session, Unsettled
+from rollout_kit.ports.errors import OutsideError
 
 _GRACE_S = 30.0
 _MAKES = frozenset({"create", "create-replacement", "import", "import-replacement"})
@@ -24,12 +33,14 @@ _MAY_HAVE_BEEN_SENT = frozenset({"killed", "aborted", "no-end", "unknown", "snap
 
 
 def carry_out(session: Session) -> UpdateResult:
-    """Do it. What goes wrong is in the result; raises OutsideError where a reading call fails."""
+    """Do it. What goes wrong is in the result."""
     try:
         with reading.place(session.request.stack, "") as (folder, file):
             return _carry_out(session, folder, file)
     except Unsettled as stop:
         return _failed(session, stop.trouble)
+    except OutsideError as error:
+        return _failed(session, failures.of_error(error))
 
 
 def _carry_out(session: Session, folder: str, file: Path) -> UpdateResult:

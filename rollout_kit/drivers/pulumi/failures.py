@@ -87,6 +87,19 @@ def error(trouble: Trouble) -> OutsideError:
     )
 
 
+def of_error(raised: OutsideError) -> Trouble:
+    """The other way round, for what a reading call raised."""
+    kinds = {cls: kind for kind, cls in _CLASSES.items()}
+    return Trouble(
+        kind=kinds.get(type(raised), Kind.UNAVAILABLE),
+        name="reading",
+        message=raised.message,
+        why=raised.why,
+        hint=raised.hint,
+        trouble=raised.trouble.value,
+    )
+
+
 def no_cli(command: str) -> Trouble:
     return Trouble(
         kind=Kind.REFUSED,

@@ -19,6 +19,10 @@ from urllib.parse import unquote, urlsplit
 from rollout_kit.drivers.pulumi.marks import Machine, Mark
 
 _UNFINISHED = ".tmp"
+_NAMED = re.compile(
+    r"^  (?P<path>\S+): created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)$",
+    re.MULTILINE,
+)
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
@@ -97,6 +101,20 @@ def read(backend: str, project: str, stack: str) -> tuple[Lock, ...] | None:
     name = stack.rpartition("/")[2]
     folder = root / ".pulumi" / "locks" / "organization" / project / name
     return tuple(_lock(path) for path in sorted(folder.glob("*.json*")) if _is_lock(path))
+
+
+def in_text(text: str) -> tuple[Lock, ...]:
+    """The locks that the CLI names when it meets them, for backends whose files are out of reach."""
+    return tuple(
+        Lock(
+            path=found["path"],
+            pid=int(found["pid"]),
+            user=found["user"],
+            host=found["host"],
+            since=_moment(found["since"]),
+        )
+        for found in _NAMED.finditer(text)
+    )
 
 
 def _is_lock(path: Path) -> bool:

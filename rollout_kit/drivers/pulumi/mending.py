@@ -39,16 +39,15 @@ def make_way(session: Session, mark: Mark | None) -> None:
         session.note("locks", ", ".join(lock.path for lock in found))
         ours = recovering.claim(session.request, mark)
         recovering.free_stack(found, ours, machine, session.tell)
-    _expect_space(session, backend)
+    expect_space(backend, stack.project, stack.name)
 
 
-def _expect_space(session: Session, backend: str) -> None:
+def expect_space(backend: str, project: str, stack: str) -> None:
+    """Raises Unsettled: the folder of a `file://` backend has no space for what an update writes."""
     root = locks.state_root(backend)
     if root is None or not root.is_dir():
         return
-    stack = session.request.stack
-    file = f"{stack.name.rpartition('/')[2]}.json"
-    state = root / ".pulumi" / "stacks" / stack.project / file
+    state = root / ".pulumi" / "stacks" / project / f"{stack.rpartition('/')[2]}.json"
     size_mb = state.stat().st_size / 2**20 if state.exists() else 0.0
     needed_mb = max(FREE_AT_LEAST_MB, _FREE_TIMES_THE_STATE * size_mb)
     free_mb = shutil.disk_usage(root).free / 2**20
@@ -99,20 +98,42 @@ def _finding(item: Object, remedy: Remedy) -> str:
 
 
 def refresh(session: Session, text: str, targets: tuple[str, ...] = ()) -> None:
-    """One call: the world into the recorded state, of these resources or of all. Raises Unsettled."""
+    """One call: the world into the recorded state, of these resources or of all. Raises Unsettled.
+
+    Two more where the backend's locks cannot be read as files and one is provably ours and dead.
+    """
+    run = _refreshed(session, text, targets)
+    if run.trouble is not None and run.trouble.name == "locked" and run.ran is not None:
+        _cancel(session, locks.in_text(run.ran.stderr))
+        run = _refreshed(session, text, targets)
+    if run.trouble is not None:
+        raise Unsettled(run.trouble)
+    found = ", ".join(name_of(step.urn) for step in run.stream.drifted)
+    session.tell(f"the recorded state was refreshed{': ' + found if found else ''}")
+
+
+def _refreshed(session: Session, text: str, targets: tuple[str, ...]) -> sdk.Run:
     session.note("refresh", "refresh --clear-pending-creates")
     with reading.place(session.request.stack, text) as (folder, file):
-        run = sdk.refresh(
+        return sdk.refresh(
             session.place(folder, file, {}),
             session.command(reads=False),
             session.mask,
             session.stream(),
             targets=targets,
         )
-    if run.trouble is not None:
-        raise Unsettled(run.trouble)
-    found = ", ".join(name_of(step.urn) for step in run.stream.drifted)
-    session.tell(f"the recorded state was refreshed{': ' + found if found else ''}")
+
+
+def _cancel(session: Session, found: tuple[locks.Lock, ...]) -> None:
+    """`pulumi cancel` removes every lock of the stack: so all of them have to be ours and dead."""
+    mark = session.marks.found()
+    recovering.expect_dead(found, recovering.claim(session.request, mark), here())
+    if not found:
+        return
+    session.note("locks", "cancel")
+    with reading.place(session.request.stack, "") as (folder, _):
+        reading.cancel(session.request.stack, session.cli, folder)
+    session.tell(f"removed the lock of our own update that is gone: {found[0].owner}")
 
 
 def remove_orphans(session: Session, settled: Settled, steps: tuple[Step, ...]) -> None:

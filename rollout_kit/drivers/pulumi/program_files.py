@@ -8,7 +8,7 @@ import itertools
 import os
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _ENDINGS = (".py", ".ts", ".js", ".go", ".cs", ".java", ".yaml", ".yml", ".json"
 _ENDINGS_BESIDE_A_FILE = (".py",)
 _NUMBERS = itertools.count(1)
 
-Function = Callable[[], None]
+Function = Callable[[], Awaitable[None] | None]
 
 
 def digest(program: Program) -> str:
@@ -92,9 +92,9 @@ def function(program: Program) -> Function:
     if not program.function:
         return lambda: _run_folder(Path(program.path))
 
-    def run() -> None:
+    def run() -> Awaitable[None] | None:
         with _importable(Path(program.path).parent):
-            _loaded(program)()
+            return _loaded(program)()
 
     return run
 

@@ -1,4 +1,4 @@
-"""What is read from a stack by plain calls: its recorded state, settings and history. Writes nothing."""
+"""What is read from a stack by plain calls: its recorded state, settings and history."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ def history(stack: Stack, cli: Cli, folder: str) -> Mapping[str, str] | None:
         return None
     last = entries[0]
     return {name: str(last.get(name, "")) for name in ("message", "result", "kind", "endTime")}
+
+
+def cancel(stack: Stack, cli: Cli, folder: str) -> None:
+    """Remove every lock of the stack: it stops nobody, and the caller knows that nobody is there."""
+    _asked(cli, ("cancel", "--yes", "--stack", stack.name), folder, mask_of(cli))
 
 
 def recorded(stack: Stack, *, timeout_s: float) -> Recorded:

@@ -45,15 +45,18 @@ def free_stack(
     found: tuple[Lock, ...], claim: Claim, here: Machine, say: Callable[[str], None]
 ) -> None:
     """Break what is provably ours and dead. Raises Unsettled: somebody else holds the stack."""
-    ours: list[Lock] = []
+    expect_dead(found, claim, here)
+    locks.break_all(found)
+    if found:
+        say(f"removed the lock of our own update that is gone: {found[0].owner}")
+
+
+def expect_dead(found: tuple[Lock, ...], claim: Claim, here: Machine) -> None:
+    """Raises Unsettled: one of them is not provably ours and dead."""
     for lock in found:
         standing = locks.judge(lock, claim, here, _runs)
         if standing is not Standing.OURS_AND_DEAD:
             raise Unsettled(_held(lock, standing))
-        ours.append(lock)
-    locks.break_all(ours)
-    if ours:
-        say(f"removed the lock of our own update that is gone: {ours[0].owner}")
 
 
 def _runs(pid: int, start: str | None) -> bool:

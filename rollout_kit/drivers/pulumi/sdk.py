@@ -7,7 +7,7 @@ events and the process's end, never by the exception.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -207,10 +207,10 @@ def _trouble(ran: Ran | None, stream: Stream, raised: str, mask: Mask) -> Troubl
 def _prepared(program: Function, place: Workplace, mask: Mask) -> Function:
     """The program with what an operation adds: limits on waiting, what to adopt, secrets learned."""
 
-    def run() -> None:
+    def run() -> Awaitable[None] | None:
         mask.learn(_secret_configuration())
         pulumi.runtime.register_stack_transformation(_transformation(place))
-        program()
+        return program()
 
     return run
 

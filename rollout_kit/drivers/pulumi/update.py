@@ -18,12 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rollout_kit.drivers.pulumi import api
+from rollout_kit.drivers.pulumi import api, failures
 from rollout_kit.drivers.pulumi.api import Kind, Outcome, Trouble, UpdateRequest, UpdateResult
 from rollout_kit.drivers.pulumi.objects import ClusterObjects, NoObjects, Objects
 from rollout_kit.drivers.work import records
 from rollout_kit.model import codec
-from rollout_kit.ports import errors
 from rollout_kit.ports.errors import OutsideError
 
 if TYPE_CHECKING:
@@ -31,12 +30,6 @@ if TYPE_CHECKING:
 
 RECORD_FILE = "record.jsonl"
 EXIT_CODES = {Outcome.DONE: 0, Outcome.FAILED: 1, Outcome.REFUSED: 13, Outcome.STOPPED: 16}
-_KINDS: Mapping[type[OutsideError], Kind] = {
-    errors.Unavailable: Kind.UNAVAILABLE,
-    errors.Refused: Kind.REFUSED,
-    errors.Conflict: Kind.CONFLICT,
-    errors.Incompatible: Kind.INCOMPATIBLE,
-}
 
 
 def main(argv: list[str], objects: Objects | None = None) -> int:
@@ -76,7 +69,7 @@ def run(
             on_session(session)
         return carrying.carry_out(session)
     except OutsideError as error:
-        return _failed(_trouble(error))
+        return _failed(failures.of_error(error))
     except ModuleNotFoundError as error:
         return _failed(_no_sdk(error))
 
@@ -136,17 +129,6 @@ class _Lines:
 
 def _failed(trouble: Trouble) -> UpdateResult:
     return UpdateResult(outcome=Outcome.FAILED, sentence=trouble.message, trouble=trouble)
-
-
-def _trouble(error: OutsideError) -> Trouble:
-    return Trouble(
-        kind=_KINDS.get(type(error), Kind.UNAVAILABLE),
-        name="reading",
-        message=error.message,
-        why=error.why,
-        hint=error.hint,
-        trouble=error.trouble.value,
-    )
 
 
 def _no_sdk(error: ModuleNotFoundError) -> Trouble:

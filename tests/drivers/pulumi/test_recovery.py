@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.pulumi import locks, marks, recovery, state_export
+from rollout_kit.drivers.pulumi import (
+    locks,
+    marks,
+    mending,
+    recovering,
+    recovery,
+    state_export,
+)
 from rollout_kit.drivers.pulumi.api import Pending, Picture, Resource
 from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
 from rollout_kit.drivers.pulumi.marks import Machine, Mark, Marks, Object
 from rollout_kit.drivers.pulumi.recovery import Absence, LastUpdate, Verdict
+from rollout_kit.drivers.pulumi.session import Unsettled
 from tests.drivers.pulumi import recorded
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -214,3 +223,62 @@ def test_a_mark_survives_its_writer_and_a_torn_last_line(tmp_path: Path) -> None
     mine.close({"written_at": "now", "settings": "x"})
     assert Marks(tmp_path).found() is None
     assert Marks(tmp_path).last() == {"written_at": "now", "settings": "x"}
+
+
+def test_locks_out_of_reach_are_read_from_what_the_cli_says_of_them() -> None:
+    said = (
+        "error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to "
+        "end or delete the lock file with `pulumi cancel`.\n"
+        "  s3://b/.pulumi/locks/organization/p/dev/1.json: created by root@ci-1 (pid 70) at "
+        "2026-11-21T12:00:05Z\n"
+        "  s3://b/.pulumi/locks/organization/p/dev/2.json: created by u@ci-2 (pid 9) at "
+        "2026-11-21T13:00:05+01:00\n"
+    )
+    first, second = locks.in_text(said)
+    assert (first.host, first.pid, first.since) == ("ci-1", 70, NOW + timedelta(seconds=5))
+    assert (second.user, second.host, second.since) == ("u", "ci-2", NOW + timedelta(seconds=5))
+    recovering.expect_dead((first,), Claim(mark=MARK), HERE)
+    with pytest.raises(Unsettled, match=r"u@ci-2 \(process 9"):
+        recovering.expect_dead((first, second), Claim(mark=MARK), HERE)
+
+
+def test_a_real_lock_text_can_be_read() -> None:
+    text = (
+        "  file://<state>/.pulumi/locks/organization/proj/dev/<uuid>.json?no_tmp_dir=true: created "
+        "by <user>@<host> (pid 12) at 2026-11-21T12:00:00Z\n"
+    )
+    assert [lock.host for lock in locks.in_text(text)] == ["<host>"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "environment", "found"),
+    [
+        ("file:///a", {"PULUMI_BACKEND_URL": "s3://b"}, "file:///a"),
+        ("", {"PULUMI_BACKEND_URL": "s3://b"}, "s3://b"),
+        ("", {"PULUMI_HOME": "{home}"}, "file:///logged/in"),
+        ("", {"PULUMI_HOME": "/nowhere"}, ""),
+    ],
+)
+def test_the_backend_is_the_stacks_else_the_environments_else_that_of_the_login(
+    tmp_path: Path, backend: str, environment: dict[str, str], found: str
+) -> None:
+    (tmp_path / "credentials.json").write_text('{"current": "file:///logged/in"}')
+    told = {name: value.format(home=tmp_path) for name, value in environment.items()}
+    assert locks.backend_of(backend, told) == found
+
+
+def test_a_full_backend_is_refused_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second update on a full disk destroys the recorded state."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=3 * 2**20))
+    with pytest.raises(Unsettled, match="3 MB free, an update of this stack needs 32 MB"):
+        mending.expect_space(f"file://{tmp_path}", "proj", "dev")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20))
+    mending.expect_space(f"file://{tmp_path}", "proj", "dev")
+    state = tmp_path / ".pulumi" / "stacks" / "proj" / "dev.json"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b" " * 20 * 2**20)
+    with pytest.raises(Unsettled, match="needs 80 MB"):
+        mending.expect_space(f"file://{tmp_path}", "proj", "acme/proj/dev")
