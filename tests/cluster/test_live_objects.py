@@ -13,7 +13,7 @@ from rollout_kit.drivers.kubernetes.live import LiveObjects, PlacedObjects, plac
 from rollout_kit.drivers.kubernetes.reasons import Cause, Reason
 from rollout_kit.drivers.kubernetes.specs import Bounds
 from rollout_kit.model.stack_contract import InCluster, Placed
-from rollout_kit.ports.errors import InFlight, Refused, Trouble
+from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import JobState, ProcessSpec
 from tests.cluster.objects import LABEL, place, pods
 from tests.toolchain.cluster import Cluster, eventually
@@ -24,18 +24,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def placed(cluster: Cluster) -> PlacedObjects:
-    """Awake: the first call loads the library, which a busy machine may take long for."""
-    made = placed_objects(kubeconfig=cluster.kubeconfig, context="", environment=os.environ)
-    nothing = InCluster(kind="Job", namespace="default", name="none", container="server")
-
-    def awake() -> bool:
-        try:
-            return made.live.job(nothing).state is JobState.UNKNOWN
-        except InFlight:
-            return False
-
-    assert eventually(awake)
-    return made
+    return placed_objects(kubeconfig=cluster.kubeconfig, context="", environment=os.environ)
 
 
 @pytest.fixture(scope="module")
