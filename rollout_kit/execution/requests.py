@@ -65,6 +65,8 @@ def must_hold(run: Executor, op: Operation, key: str, seen: Seen, *, undo: bool)
     standing = open_asking(run.state, op.id)
     if standing is None or standing.begun is not here:
         request = driver.request(found.change) if standing is None else standing.request
+        if request is None:
+            return ""
         asking = PersonAsked(
             operation=op,
             attempt=run.state.attempt(op.id),

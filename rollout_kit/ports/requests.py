@@ -25,8 +25,11 @@ class Asked:
 class AsksPeople(Protocol):
     """What such a driver has beside `ports.infra.Infra`."""
 
-    def request(self, change: InfraChange) -> Request:
-        """The change in the words of a request, from what there is now. Reads only."""
+    def request(self, change: InfraChange) -> Request | None:
+        """The change in the words of a request, from what there is now. Reads only.
+
+        None: this one the driver makes itself.
+        """
         ...
 
     def tell(self, baseline: Observation | None, asked: tuple[Asked, ...]) -> None:

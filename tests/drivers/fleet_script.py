@@ -1,8 +1,8 @@
 """A script of the command driver over a sandbox's processes: `fleet_script.py FLEET.yaml ACTION`.
 
 It stands for a user's own: it knows the process driver's machinery as others know systemd. Faults
-for tests lie as files beside it in its own folder, the state folder `.script`:
-`lies` (it says that it did, and did nothing), `hangs` (a change never ends).
+for tests lie as files in the folder $SCRIPT_FAULTS: `lies` (of a kind of change it says that it
+did, and did nothing), `hangs` (a change never ends). $SCRIPT_WITHOUT: what it does not answer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def main(fleet: str, action: str) -> int:
     faults = Path(os.environ.get("SCRIPT_FAULTS", "/nowhere"))
     match action:
         case "describe":
-            answers = sorted(answer.value for answer in driver.answers())
+            without = os.environ.get("SCRIPT_WITHOUT", "").split()
+            answers = sorted({answer.value for answer in driver.answers()}.difference(without))
             tell(contract=1, answers=answers, actions=["preview"])
         case "observe":
             tell(contract=1, **observe(driver))

@@ -52,7 +52,7 @@ def done(driver: CommandDriver, key: str, change: ReplaceNode | SetScheduler) ->
 
 
 def test_the_documented_script_keeps_to_the_contract(driver: CommandDriver) -> None:
-    assert driver.answers() == {Answers.SPEC}
+    assert driver.answers() == {Answers.SPEC, Answers.JOBS}, "a person's share included"
     assert driver.scheduler_spec() is None
     assert driver.node_spec("api-1") == ProcessSpec(image="")
     for _ in range(2):

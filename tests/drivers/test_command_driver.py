@@ -17,9 +17,11 @@ from rollout_kit.drivers.command.contract import change_asked, contract_text
 from rollout_kit.drivers.command.driver import CommandDriver
 from rollout_kit.drivers.work import processes
 from rollout_kit.drivers.work.folder import UNDER_WAY
+from rollout_kit.model.codec import to_json
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.situation import ProgramEnd
+from rollout_kit.operations.schema import pending_migrations
 from rollout_kit.ports.errors import Incompatible, InFlight, OutsideError, Refused, Unavailable
 from rollout_kit.ports.infra import (
     Answers,
@@ -36,6 +38,7 @@ from rollout_kit.ports.infra import (
     SetMaintenance,
     SetScheduler,
 )
+from rollout_kit.ports.requests import Asked
 from tests.drivers.conftest import eventually
 
 pytestmark = pytest.mark.processes
@@ -380,7 +383,7 @@ def test_what_the_script_does_not_offer_is_refused_as_only_a_persons_to_know(
     driver: CommandDriver, world: World
 ) -> None:
     world.says("describe", {"contract": 1, "answers": ["spec"]})
-    assert driver.answers() == {Answers.SPEC}
+    assert driver.answers() == {Answers.SPEC, Answers.JOBS}
     assert driver.node_spec("api-1").image == "server:1"
     asked: list[Any] = [
         lambda: driver.attached("api-1"),
@@ -393,6 +396,35 @@ def test_what_the_script_does_not_offer_is_refused_as_only_a_persons_to_know(
         with pytest.raises(Refused, match="the driver does not answer"):
             ask()
     assert driver.work("k").state is JobState.UNKNOWN
+
+
+def test_a_job_that_the_script_does_not_run_is_asked_of_a_person_and_ends_by_their_word(
+    driver: CommandDriver, world: World
+) -> None:
+    world.says("describe", {"contract": 1, "answers": ["spec"]})
+    job = RunJob(job="bootstrap", image="server:2", revision="2.0")
+    request = driver.request(job)
+    assert request is not None
+    assert request.word
+    assert request.sentence == (
+        "run bootstrap once, with server:2, and await its end: not known to be done -> "
+        "it ended with exit status 0 (revision 2.0)"
+    )
+    assert driver.request(replace_node()) is None
+    driver.tell(None, (Asked(key="k", change=to_json(job)),))
+    driver.begin("k", job)
+    assert driver.work("k").state is JobState.ASKED
+    assert driver.work("k").detail == f"a person has to {request.sentence}"
+    driver.tell(None, (Asked(key="k", change=to_json(job), said=True),))
+    assert driver.work("k").state is JobState.SUCCEEDED
+    ledger = RunJob(job="migrate-status", image="server:2", revision="2.0")
+    driver.tell(None, (Asked(key="l", change=to_json(ledger), said=True),))
+    assert pending_migrations(driver.work("l").output) == ()
+    assert world.asked("apply") == []
+
+
+def test_a_script_that_runs_jobs_asks_nobody(driver: CommandDriver) -> None:
+    assert driver.request(RunJob(job="bootstrap", image="server:2")) is None
 
 
 def test_the_scripts_own_preview_is_what_is_announced(driver: CommandDriver, world: World) -> None:

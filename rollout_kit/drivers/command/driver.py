@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from rollout_kit.drivers import announcing
+from rollout_kit.drivers import announcing, asked_jobs
 from rollout_kit.drivers.command.contract import Json, asked, change_asked
 from rollout_kit.drivers.command.looks import Looks
 from rollout_kit.drivers.command.observed import Observed
@@ -19,8 +19,11 @@ from rollout_kit.drivers.work import pump, roles
 from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program, names_in
 from rollout_kit.drivers.work.work import Work
+from rollout_kit.model import codec
 from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.observation import Observation
 from rollout_kit.model.operation import Announcement
+from rollout_kit.model.request import Request
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.ports.errors import OutsideError, Unknowable
@@ -36,6 +39,7 @@ from rollout_kit.ports.infra import (
     RunJob,
     SetAttached,
 )
+from rollout_kit.ports.requests import Asked
 
 QUEUE = "script"
 STOPPED_WITHIN_S = 4.0
@@ -45,7 +49,7 @@ T = TypeVar("T")
 
 
 class CommandDriver:
-    """Asks the script for everything, and runs it once for each change.
+    """Implements `ports.infra.Infra`, and `ports.requests.AsksPeople` for jobs it does not offer.
 
     One `observe` answers all readings for about a second. A change runs in a child that outlives
     this process, one at a time; the script ends with 0 when it is done.
@@ -78,15 +82,28 @@ class CommandDriver:
         self._observed = Looks(f"`{name} observe`", self._observe, monotonic_s)
         self._previews: dict[str, Looks[tuple[Announcement, ...]]] = {}
         self._ended: set[str] = set()  # keys whose end was seen
+        self._asked: dict[str, Asked] = {}  # jobs that a person was asked for, by key
 
     def answers(self) -> frozenset[Answers]:
-        """What `describe` says; where it gives no answer, everything: each reading then says why."""
+        """What `describe` says; where it gives no answer, everything: each reading then says why.
+
+        Jobs are always among it: those that the script does not run are asked of a person.
+        """
         try:
             told = self._described.get()
         except OutsideError:
             return frozenset(Answers) - {Answers.ANNOUNCE}
         previews = {Answers.ANNOUNCE} if "preview" in told.get("actions", ()) else set()
-        return frozenset(Answers(name) for name in told["answers"]) | previews
+        return frozenset(Answers(name) for name in told["answers"]) | previews | {Answers.JOBS}
+
+    def request(self, change: InfraChange) -> Request | None:
+        """A job that the script does not run. All else it does itself."""
+        if not isinstance(change, RunJob) or self._offers(Answers.JOBS):
+            return None
+        return asked_jobs.request_of(change)
+
+    def tell(self, baseline: Observation | None, asked: tuple[Asked, ...]) -> None:  # noqa: ARG002
+        self._asked = {one.key: one for one in asked}
 
     def node_spec(self, node: str) -> ProcessSpec:
         return self._look(Answers.SPEC).node_spec(node)
@@ -134,6 +151,8 @@ class CommandDriver:
 
     def work(self, key: str) -> JobStatus:
         """Its standard output without the sentences, the last of which is progress or outcome."""
+        if (asked := self._asked.get(key)) is not None:
+            return _of_person(asked)
         status = self._work.status(key)
         if status.state is JobState.UNKNOWN:
             return status
@@ -176,6 +195,8 @@ class CommandDriver:
             return
         if isinstance(change, SetAttached):
             self._must_answer(Answers.MEMBERSHIP)
+        if key in self._asked:
+            return
         if isinstance(change, RunJob):
             self._must_answer(Answers.JOBS)
         request = asked("apply", key=key, change=change_asked(change))
@@ -213,8 +234,11 @@ class CommandDriver:
         self._must_answer(what)
         return self._observed.get()
 
+    def _offers(self, what: Answers) -> bool:
+        return what.value in self._described.get()["answers"]
+
     def _must_answer(self, what: Answers) -> None:
-        if what.value not in self._described.get()["answers"]:
+        if not self._offers(what):
             raise Unknowable(
                 f"{CANNOT} {what.value}",
                 why=f"`{self._script.name} describe` does not list it.",
@@ -233,3 +257,11 @@ class CommandDriver:
     def _masked(self, text: str) -> str:
         data = text.encode(errors="surrogateescape")
         return pump.masked(data, self._values, final=True)[0].decode(errors="replace")
+
+
+def _of_person(asked: Asked) -> JobStatus:
+    change = codec.from_json(RunJob, asked.change)
+    if asked.said or asked.done:
+        return asked_jobs.said_of(change)
+    request = asked_jobs.request_of(change)
+    return JobStatus(state=JobState.ASKED, detail=f"a person has to {request.sentence}")

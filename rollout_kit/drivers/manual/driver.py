@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rollout_kit.document.plan import PlanDocument
+from rollout_kit.drivers import asked_jobs
 from rollout_kit.drivers.manual import wording
 from rollout_kit.drivers.manual.book import Book, Entry, book_of
 from rollout_kit.drivers.manual.names import UNKNOWN, image_of, in_words, shown_by
@@ -16,7 +17,6 @@ from rollout_kit.model.operation import Announcement
 from rollout_kit.model.request import Request
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.asking import CANNOT
-from rollout_kit.operations.schema import LEDGER_JOB
 from rollout_kit.operations.specs import same
 from rollout_kit.ports.engine import EngineReader
 from rollout_kit.ports.errors import OutsideError, Unknowable
@@ -145,9 +145,9 @@ class ManualDriver:
             return JobStatus(state=JobState.UNKNOWN)
         change = entry.change
         if self._is_done(entry, self._before(change)):
-            ledger = isinstance(change, RunJob) and change.job == LEDGER_JOB
-            output = "Nothing to migrate (a person says so)" if ledger else ""
-            return JobStatus(state=JobState.SUCCEEDED, output=output)
+            if isinstance(change, RunJob):
+                return asked_jobs.said_of(change)
+            return JobStatus(state=JobState.SUCCEEDED)
         request = self.request(change)
         state = JobState.ASKED if request.word else JobState.AWAITED
         text = f"a person has to {request.sentence}"

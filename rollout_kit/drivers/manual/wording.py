@@ -6,6 +6,7 @@ import shlex
 from typing import assert_never
 
 from rollout_kit.document.plan import PlanDocument
+from rollout_kit.drivers.asked_jobs import SAID, request_of
 from rollout_kit.drivers.manual.names import evidence_of, in_words
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import show
@@ -22,8 +23,6 @@ from rollout_kit.ports.infra import (
     SetMaintenance,
     SetScheduler,
 )
-
-SAID = "nothing shows it: a person says so"
 
 
 def of_node(
@@ -93,18 +92,6 @@ def of_maintenance(document: PlanDocument, change: SetMaintenance) -> Request:
     )
 
 
-def of_job(change: RunJob) -> Request:
-    ledger = change.job == "migrate-status"
-    return Request(
-        what=f"run {change.job} once, with {change.image}, and await its end",
-        before="not known to be done",
-        after="its ledger shows nothing pending" if ledger else "it ended with exit status 0",
-        where=f"revision {change.revision}",
-        seen=SAID,
-        word=True,
-    )
-
-
 def of_command(change: RunCommand) -> Request:
     line = shlex.join(change.argv)
     return Request(
@@ -121,7 +108,7 @@ def of_other(document: PlanDocument, change: InfraChange) -> Request:
     """What needs nothing of the present fleet to be said."""
     match change:
         case RunJob():
-            return of_job(change)
+            return request_of(change)
         case RunCommand():
             return of_command(change)
         case SetMaintenance():
