@@ -57,6 +57,12 @@ class Validate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doctor:
+    plan: PlanChoice
+    output: Output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     plan: PlanChoice
     policies: tuple[str, ...]
@@ -159,6 +165,7 @@ class Demo:
 
 Arguments: TypeAlias = (
     Validate
+    | Doctor
     | Preview
     | Apply
     | Resume
@@ -182,6 +189,8 @@ def read(given: Namespace) -> Arguments:
     match given.command:
         case "validate":
             return Validate(plan=_plan(given), output=Output(given.output))
+        case "doctor":
+            return Doctor(plan=_plan(given), output=Output(given.output))
         case "preview":
             return Preview(
                 plan=_plan(given),

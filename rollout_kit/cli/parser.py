@@ -35,6 +35,12 @@ def _add_plan_commands(commands: Commands) -> None:
     options.plan(validate)
     options.output(validate)
 
+    doctor = options.command(
+        commands, "doctor", "check that everything a plan needs is there; changes nothing"
+    )
+    options.plan(doctor)
+    options.output(doctor)
+
     preview = options.command(
         commands, "preview", "show what a plan would do to the live fleet; only reads"
     )

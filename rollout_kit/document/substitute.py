@@ -21,6 +21,7 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
 PASSWORD = re.compile(r"://[^/\s]*@")
 """A URL that carries user or password."""
 _NAMED = re.compile(r"(env|var):([A-Za-z_][A-Za-z0-9_-]*)")
+_OF_STACK = re.compile(r"stack:[^\s{}]+")
 _ONE_REFERENCE = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -60,7 +61,9 @@ def substitute(
 ) -> Substituted:
     """Replace the references in every value; `environment` None leaves it alone altogether."""
     declared = _declared(root)
-    work = _Substitution(declared=declared, environment=environment, purpose=purpose)
+    work = _Substitution(
+        declared=declared, environment=environment, purpose=purpose, stack=_has_stack(root)
+    )
     values = work.values(variables)
     replaced = work.node(root, (), values)
     work.report_unused()
@@ -70,6 +73,12 @@ def substitute(
         if value is not None
     )
     return Substituted(root=replaced, variables=known, findings=tuple(work.findings))
+
+
+def _has_stack(root: Node) -> bool:
+    infra = root.entries.get("infra") if isinstance(root, MappingNode) else None
+    driver = infra.entries.get("driver") if isinstance(infra, MappingNode) else None
+    return isinstance(driver, ScalarNode) and driver.value == "pulumi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +118,8 @@ class _Substitution:
     declared: Mapping[str, _Declared]
     environment: Mapping[str, str] | None
     purpose: Purpose
+    stack: bool
+    """Whether the plan's driver has a stack whose outputs a node's address may refer to."""
     findings: list[Finding] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
@@ -176,6 +187,9 @@ class _Substitution:
         named = _NAMED.fullmatch(found[1] or "")
         if found[0] == "$${" or (named and named[1] == "env" and found[2]):
             return found[0]
+        if found[0].startswith("${stack:"):
+            self._stack_reference(found, path, at)
+            return found[0]
         if named is None or not found[2]:
             self._bad_reference(found[0], at)
             return found[0]
@@ -219,16 +233,24 @@ class _Substitution:
             severity=Severity.ERROR if fatal[self.purpose] else Severity.WARNING,
         )
 
-    def _bad_reference(self, text: str, at: Position) -> None:
-        if text.startswith("${stack:"):
-            self._report(
-                Code.STACK_REFERENCE,
-                "Stack outputs are not read yet",
-                f"{text[:80]} asks for an output of a stack; this version knows no stacks.",
-                hint="Use ${env:NAME} or ${var:name}.",
-                at=at,
-            )
+    def _stack_reference(self, found: re.Match[str], path: Path, at: Position) -> None:
+        """It stays: only who has connected can ask the stack (`wiring.addresses`)."""
+        where = path[:2] == ("target", "nodes") and path[3:] == ("url",)
+        if where and self.stack and found[2] and _OF_STACK.fullmatch(found[1]):
             return
+        detail = f"{found[0][:80]} asks for an output of a stack"
+        hint = "As in ${stack:nodes.api-1.url}."
+        if not where:
+            detail += "; only target.nodes[].url can."
+            hint = "Use ${env:NAME} or ${var:name}."
+        elif not self.stack:
+            detail += "; this plan's driver has none."
+            hint = "Use ${env:NAME} or ${var:name}, or infra: {driver: pulumi, …}."
+        else:
+            detail += ", but not by a path."
+        self._report(Code.STACK_REFERENCE, "No output of a stack", detail, hint=hint, at=at)
+
+    def _bad_reference(self, text: str, at: Position) -> None:
         self._report(
             Code.BAD_REFERENCE,
             "Reference that means nothing",

@@ -206,6 +206,10 @@ class Programmed(Protocol):
         """What the rollout announced, and with which program: an update beyond that is refused."""
         ...
 
+    def output(self, path: tuple[str, ...]) -> object:
+        """A value of the program's outputs by its path; None where there is none. May be InFlight."""
+        ...
+
     def put_back_by(self, program: InfraProgram) -> str:
         """Why the program as it is now cannot undo what `program` did; empty: it can, or is the same."""
         ...

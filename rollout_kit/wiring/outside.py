@@ -25,10 +25,12 @@ from rollout_kit.operations.api import Readers, Writers
 from rollout_kit.planning.scope import scope_of
 from rollout_kit.ports.engine import EngineReader
 from rollout_kit.ports.infra import Infra as InfraPort
+from rollout_kit.ports.infra import Programmed
 from rollout_kit.transport.client import JsonClient, Patience
 from rollout_kit.transport.flights import ThreadFlights
 from rollout_kit.transport.network import NetworkExchange
 from rollout_kit.transport.secret import Secret
+from rollout_kit.wiring.addresses import Addresses
 from rollout_kit.wiring.clock import SystemClock
 from rollout_kit.wiring.reaching import reaching
 
@@ -58,15 +60,17 @@ def connect(
     )
     target = document.target
     operator = _token(target.credentials.operator, environment)
+    addresses = Addresses({node.name: node.url for node in target.nodes})
     engine = DurableWorkflowEngine(
         url=target.url,
-        nodes={node.name: node.url for node in target.nodes},
+        nodes=addresses,
         operator=operator or Secret(""),
         admin=_token(target.credentials.admin, environment),
         client=client,
         monotonic_s=clock.monotonic_s,
     )
     driver = _driver(document, plan_folder, environment, engine)
+    addresses.stack = driver if isinstance(driver, Programmed) else None
     metrics = HttpJsonMetrics(client=client, environ=environment)
     try:
         yield Outside(

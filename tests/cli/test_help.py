@@ -14,6 +14,7 @@ from rollout_kit.cli.parser import build_parser
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 COMMANDS = [
     "validate",
+    "doctor",
     "preview",
     "apply",
     "resume",
@@ -84,7 +85,7 @@ def test_help_loads_nothing_that_costs() -> None:
     [
         (
             ["aply"],
-            'error: rollout-kit: "aply" is none of validate, preview, apply, simulate, drill, resume, '
+            'error: rollout-kit: "aply" is none of validate, doctor, preview, apply, simulate, drill, resume, '
             "rollback, hold, abort, approve, status, journal, unlock, sandbox, schema, demo\n"
             'hint: did you mean "apply"?\n',
         ),

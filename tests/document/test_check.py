@@ -141,7 +141,7 @@ SUBSTITUTION = [
     ("${vars:bake}", "29:68 error bad-reference", "neither ${env:NAME} nor ${var:name}"),
     ("${bake}", "29:68 error bad-reference", "For a literal ${ write $${."),
     ("${var:bake", "29:68 error bad-reference", "neither"),
-    ("${stack:out}", "29:68 error stack-reference", "this version knows no stacks"),
+    ("${stack:out}", "29:68 error stack-reference", "only target.nodes[].url can"),
     ("${var:bakery}", "29:68 error unknown-variable", 'Did you mean "bake"?'),
     ("${env:NOWHERE}", "29:68 error unset-environment", "export NOWHERE=…"),
 ]

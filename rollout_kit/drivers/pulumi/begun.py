@@ -130,6 +130,12 @@ def change_of(folder: WorkFolder, key: str) -> InfraChange | None:
     return None if kept is None else _decoded(kept["change"])
 
 
+def request(folder: WorkFolder, key: str) -> api.UpdateRequest | None:
+    """What was asked of the child of this key."""
+    kept = records.read(str(folder.work(key) / api.REQUEST_FILE))
+    return None if kept is None else codec.from_json(api.UpdateRequest, kept)
+
+
 def placed(ended: api.UpdateResult | None, job: str) -> Placed | None:
     """Where the job of this update is, as the output said when it had ended."""
     given = read_given(dict(ended.outputs or {}).get(NAMESPACE)).given if ended else None

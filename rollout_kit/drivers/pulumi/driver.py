@@ -12,7 +12,7 @@ from rollout_kit.drivers.pulumi.announced import Announced
 from rollout_kit.drivers.pulumi.live import Live, NoCluster
 from rollout_kit.drivers.pulumi.naming import commit_of, program_name
 from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
-from rollout_kit.drivers.pulumi.readings import Readings, bindings
+from rollout_kit.drivers.pulumi.readings import Readings
 from rollout_kit.drivers.pulumi.specs import Specs
 from rollout_kit.drivers.pulumi.standing import filled, overlaid
 from rollout_kit.drivers.pulumi.wanted import as_values, from_values
@@ -22,7 +22,7 @@ from rollout_kit.drivers.work.work import Work
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement, InfraProgram
 from rollout_kit.model.situation import ProgramEnd
-from rollout_kit.model.stack_contract import Given, Placed
+from rollout_kit.model.stack_contract import NAMESPACE, Given, Placed
 from rollout_kit.ports.errors import InFlight, NotYet, Refused
 from rollout_kit.ports.infra import (
     Answers,
@@ -133,22 +133,10 @@ class PulumiDriver:
             hint="the first node that cannot pull it stops the rollout with the registry's own words",
         )
 
-    def url(self, node: str) -> str:
-        """The node's own address, as the program gives it now. Raises Refused: it gives none."""
-        url = self._specs.placed("nodes", node).url
-        if not url or url == api.UNKNOWN:
-            raise Refused(
-                f"{self.label} gives no address for node {node} (nodes/{node}/url)",
-                hint="let the output `fleet` give it, or name the address in target.nodes",
-            )
-        return url
-
     def output(self, path: tuple[str, ...]) -> object:
-        """A value of the stack's outputs, by its path; None where there is none."""
-        value: object = self._readings.recorded().picture.outputs
-        for part in path:
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return value
+        """A value of the output `fleet`, else of any other output, by its path; None: there is none."""
+        outputs = self._readings.recorded().outputs
+        return _at(outputs.get(NAMESPACE), path) or _at(outputs, path)
 
     # What it would do
 
@@ -190,7 +178,8 @@ class PulumiDriver:
 
     def binding(self) -> Mapping[str, str]:
         """What a saved preview is held to beside the fleet: state, configuration, program."""
-        return bindings(self._readings.recorded(), api.digest(self.stack.program))
+        digest = api.digest(self.stack.program)
+        return {**self._readings.binding(), "stack program": digest[:12]}
 
     # What it does
 
@@ -217,16 +206,13 @@ class PulumiDriver:
             ends_with_tool=True,
         )
         self._at_work.add(key)
-        self._readings.forget()
         self._work.run(key, self.stack.name, program, self._secrets, joins_success=False)
 
     def work(self, key: str) -> JobStatus:
         folder = self._work.folder
         status = begun.status_of(self._work.status(key), begun.result(folder.work(key)))
         if key in self._at_work and status.state not in UNDER_WAY:
-            self._at_work.discard(key)
-            self._readings.forget()
-            self._live.forget()
+            self._ended(key)
         return self._with_output(key, status)
 
     def stop(self, key: str) -> None:
@@ -236,8 +222,7 @@ class PulumiDriver:
     def _request(self, key: str, change: InfraChange) -> api.UpdateRequest:
         recorded = self._readings.recorded()
         refuse_missing(recorded.given, of_change(change, key), self.label)
-        settings = api.recorded(self.stack)  # once more: somebody may have updated since
-        now = filled(from_values(settings.configuration), recorded.given)
+        now = filled(from_values(recorded.configuration), recorded.given)
         mine = {k: item for k, item in self._begun().items() if item.key != key}
         wanted = changing.changed(overlaid(now, mine), change, key=key)
         name = changing.key_of(change)
@@ -270,7 +255,24 @@ class PulumiDriver:
         return replace(status, output=placed.printed or self._live.output(placed))
 
     def _begun(self) -> Mapping[str, begun.Begun]:
-        return self._log.latest()
+        found = self._log.latest()
+        for item in found.values():
+            if item.state in UNDER_WAY:
+                self._at_work.add(item.key)
+            elif item.key in self._at_work:
+                self._ended(item.key)
+        return found
+
+    def _ended(self, key: str) -> None:
+        """What was read before says nothing any more; what the change left may be known by its end."""
+        self._at_work.discard(key)
+        self._live.forget()
+        ended = begun.result(self._work.folder.work(key))
+        request = begun.request(self._work.folder, key)
+        if ended is not None and ended.outcome is api.Outcome.DONE and ended.outputs and request:
+            self._readings.settled(ended.outputs, request.wanted)
+        else:
+            self._readings.forget()
 
     def _given(self) -> Given:
         return self._readings.recorded().given
@@ -282,3 +284,9 @@ class PulumiDriver:
             return given.scheduler
         sections = {"node": given.nodes, "maintenance": given.maintenance, "cohort": given.cohorts}
         return sections.get(kind, {}).get(name)
+
+
+def _at(value: object, path: tuple[str, ...]) -> object:
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

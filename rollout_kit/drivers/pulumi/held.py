@@ -48,12 +48,14 @@ class Held(Generic[T]):
             raise flight.error
         return flight.value[0]
 
-    def known(self) -> T | None:
-        """The value if it is there and fresh; never waits, never starts anything."""
+    def put(self, value: T) -> None:
+        """Somebody else has found it out."""
+        flight: _Flight[T] = _Flight()
+        flight.value.append(value)
+        flight.landed_s = time.monotonic()
+        flight.landed.set()
         with self._guard:
-            flight = self._flight
-            fresh = flight is not None and flight.value and not self._stale(flight)
-            return flight.value[0] if flight is not None and fresh else None
+            self._flight = flight
 
     def forget(self) -> None:
         """What is being read now answers no question that is asked from here on."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollout_kit.drivers.pulumi import announcing, api
-from rollout_kit.drivers.pulumi.contract import given_or_refused
+from rollout_kit.drivers.pulumi.contract import given_or_refused, read_given
 from rollout_kit.drivers.pulumi.held import Held
 from rollout_kit.drivers.pulumi.standing import Standing, filled, standing
+from rollout_kit.drivers.pulumi.wanted import from_values
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import NAMESPACE, Given
 
@@ -20,11 +21,11 @@ FRESH_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """State and settings as the engine recorded them: where things are, not what runs."""
+    """As the engine recorded it: where things are and what was asked for, not what runs."""
 
-    picture: api.Picture
-    settings: api.Recorded
     given: Given
+    outputs: Mapping[str, object]
+    configuration: Mapping[str, object]
 
 
 class Readings:
@@ -36,18 +37,15 @@ class Readings:
         self._allowed = allowed
         self._recorded = Held(self._read, f"the state of {stack.name}", fresh_for_s=FRESH_S)
         self._standing = Held(self._preview, f"a preview of {stack.name}", fresh_for_s=FRESH_S)
+        self._last: Recorded | None = None
         self._announced: dict[str, Held[tuple[Announcement, ...]]] = {}
 
     def recorded(self) -> Recorded:
         """Two calls of the CLI (0.4 s). Raises Refused: the stack does not meet the contract."""
         return self._recorded.get()
 
-    def known(self) -> Recorded | None:
-        """The same if it has been read; starts nothing."""
-        return self._recorded.known()
-
     def standing(self) -> Standing:
-        """One more call: a refreshing preview (about 1 s)."""
+        """Three calls, one of them a refreshing preview (about 1 s)."""
         return self._standing.get()
 
     def announced(self, changes: announcing.Changes) -> tuple[Announcement, ...]:
@@ -63,28 +61,53 @@ class Readings:
             }
         return self._announced[key].get()
 
+    def settled(self, outputs: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+        """An update of ours has just ended well, and its child found a clean state after it.
+
+        What it left is known then, without a call; a refreshing preview looks again before long.
+        """
+        given = read_given(outputs.get(NAMESPACE)).given
+        if given is None or self._last is None:
+            self.forget()
+            return
+        configuration = {**self._last.configuration, **wanted}
+        now = Recorded(given=given, outputs=outputs, configuration=configuration)
+        self._last = now
+        self._announced = {}
+        self._recorded.put(now)
+        asked = filled(from_values(configuration), given)
+        self._standing.put(Standing(given=given, wanted=asked, moved={}))
+
     def forget(self) -> None:
-        """Something has changed the stack, or is about to."""
+        """Something has changed the stack, and nobody knows how far it came."""
         self._recorded.forget()
         self._standing.forget()
         self._announced = {}
 
+    def binding(self) -> Mapping[str, str]:
+        """What a saved preview is held to: the state's hash, and the configuration value by value."""
+        picture, settings = api.look(self._stack), api.recorded(self._stack)
+        values = sorted(settings.configuration.items())
+        return {
+            "stack state": picture.hash[:12],
+            **{f"stack configuration {name}": _short(value) for name, value in values},
+        }
+
     def _read(self) -> Recorded:
         picture, settings = api.look(self._stack), api.recorded(self._stack)
         given = given_or_refused(picture.outputs.get(NAMESPACE), f"the stack {self._stack.name}")
-        return Recorded(picture=picture, settings=settings, given=given)
+        found = Recorded(given=given, outputs=picture.outputs, configuration=settings.configuration)
+        self._last = found
+        return found
 
     def _preview(self) -> Standing:
-        recorded = self._recorded.get()
-        seen = api.preview(
-            self._stack, {}, baseline=recorded.settings, picture=recorded.picture, refresh=True
-        )
-        return standing(seen, recorded.settings.configuration, self._program)
+        picture, settings = api.look(self._stack), api.recorded(self._stack)
+        seen = api.preview(self._stack, {}, baseline=settings, picture=picture, refresh=True)
+        return standing(seen, settings.configuration, self._program)
 
     def _announce(self, changes: announcing.Changes) -> tuple[Announcement, ...]:
         """Where nothing has drifted, the world is looked at once, not once for each configuration."""
-        recorded = self._read()
-        baseline, picture = recorded.settings, recorded.picture
+        picture, baseline = api.look(self._stack), api.recorded(self._stack)
         first = api.preview(self._stack, {}, baseline=baseline, picture=picture, refresh=True)
         drifted = bool(first.drifted or first.steps)
         now = standing(first, baseline.configuration, self._program)
@@ -102,18 +125,6 @@ class Readings:
         return (announcing.announcement("", restless), *said) if restless else said
 
 
-def bindings(recorded: Recorded, program_digest: str) -> Mapping[str, str]:
-    """What a saved preview is held to beside the fleet: state, configuration, program."""
-    configuration = {
-        f"stack configuration {name}": _short(json.dumps(value, sort_keys=True))
-        for name, value in sorted(recorded.settings.configuration.items())
-    }
-    return {
-        "stack state": recorded.picture.hash[:12],
-        **configuration,
-        "stack program": program_digest[:12],
-    }
-
-
-def _short(text: str) -> str:
+def _short(value: object) -> str:
+    text = json.dumps(value, sort_keys=True)
     return "digest " + hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -155,7 +155,7 @@ class Specs:
     def _coming(self, begun: Mapping[str, Begun]) -> Wanted:
         """What will be so when everything under way is done; the stack's recorded word is enough."""
         recorded = self._readings.recorded()
-        now = filled(from_values(recorded.settings.configuration), recorded.given)
+        now = filled(from_values(recorded.configuration), recorded.given)
         return overlaid(now, begun)
 
 
