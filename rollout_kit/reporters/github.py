@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_kit.model.events import Progress, Record, RolloutHeld
+from rollout_kit.model.asked import pending
+from rollout_kit.model.events import PersonAsked, Progress, Record, RolloutHeld
 from rollout_kit.model.operation import Operation
 from rollout_kit.reporters.markdown import truncated
+from rollout_kit.reporters.request_view import asked_in_words
 from rollout_kit.reporters.rollout_markdown import MarkdownReporter
 from rollout_kit.reporters.sentences import sentence
 from rollout_kit.reporters.text import Printer, one_line
@@ -63,6 +65,8 @@ class GithubReporter:
         """Print the annotations and append the summary. A summary that cannot be written is let go."""
         for record in self._story.notable[:ANNOTATIONS_AT_MOST]:
             self._printer.raw(self._annotation(record).command)
+        for asked in pending(self._story.state)[:ANNOTATIONS_AT_MOST]:
+            self._printer.raw(self._request(asked).command)
         if self._summary is None:
             return
         notice = "**Cut here.** See all of it with `rollout-kit journal show`."
@@ -72,6 +76,19 @@ class GithubReporter:
                 file.write(text)
         except OSError as error:
             self._printer.line(f"warning: the job summary cannot be written: {error}")
+
+    def _request(self, asked: PersonAsked) -> Annotation:
+        """What is wanted of a person when this job ends, beside the step that wants it."""
+        text, details = asked_in_words(asked.request, asked.operation)
+        operation = self._operation(asked.operation.id)
+        return Annotation(
+            level="notice",
+            title=one_line(asked.operation.id),
+            message="\n".join((text, *details)),
+            file=self._plan_file,
+            line=operation.line if operation else 0,
+            column=operation.column if operation else 0,
+        )
 
     def _annotation(self, record: Record) -> Annotation:
         said = sentence(record.event)

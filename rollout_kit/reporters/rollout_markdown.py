@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rollout_kit.model.asked import pending
 from rollout_kit.model.duration import span
 from rollout_kit.model.events import (
     GuardBreached,
@@ -17,6 +18,7 @@ from rollout_kit.model.state import RolloutState, evolve, fold
 from rollout_kit.reporters import board
 from rollout_kit.reporters.before_and_now import before_and_now, before_and_now_markdown
 from rollout_kit.reporters.markdown import code, prose
+from rollout_kit.reporters.request_view import asked_in_words
 from rollout_kit.reporters.sentences import OUTCOMES, sentence
 from rollout_kit.reporters.verification import verification, verification_markdown
 
@@ -45,7 +47,7 @@ class MarkdownReporter:
         state = self.state
         if state.started is None:
             return f"{prose(otherwise)}\n"
-        parts = [self._head(), self._steps(), *self._lists()]
+        parts = [self._head(), self._steps(), *self._asked(), *self._lists()]
         rows = verification(state)
         if any(row.verdict for row in rows):
             parts.append(f"#### Verification\n\n{verification_markdown(rows)}")
@@ -72,6 +74,15 @@ class MarkdownReporter:
             for view in board.steps(self.state)
         ]
         return "\n".join(["| | step | | operations |", "|---|---|---|---|", *rows])
+
+    def _asked(self) -> list[str]:
+        """What is wanted of people now, in full: a job that ended with 12 says it here."""
+        found = []
+        for asked in pending(self.state):
+            text, details = asked_in_words(asked.request, asked.operation)
+            lines = [f"- **{code(asked.operation.id)}** {prose(text)}"]
+            found.append("\n".join([*lines, *(f"  - {prose(detail)}" for detail in details)]))
+        return ["\n".join(["#### Asked of a person", "", *found])] if found else []
 
     def _lists(self) -> list[str]:
         found = []
