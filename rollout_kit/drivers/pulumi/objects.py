@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.recovery import Absence, Found
-from rollout_kit.ports.errors import Refused, Unavailable
+from rollout_kit.ports.errors import Refused, Trouble, Unavailable
 
 _REQUEST_S = 5.0
 
@@ -60,13 +60,26 @@ class ClusterObjects:
 
     def _asked(self, act: Callable[[Any], object]) -> None:
         """Raises LookupError: there is no such object, or no such kind."""
-        from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.config import ConfigException
+        from kubernetes.dynamic.exceptions import (
+            DynamicApiError,
+            NotFoundError,
+            ResourceNotFoundError,
+        )
         from urllib3.exceptions import HTTPError
 
         try:
             act(self._dynamic())
         except (NotFoundError, ResourceNotFoundError) as error:
             raise LookupError from error
+        except (ApiException, DynamicApiError, ConfigException) as error:
+            raise Refused(
+                f"the Kubernetes cluster does not tell: {' '.join(str(error).split())[:200]}",
+                why="Whether an interrupted update has made an object can be seen there alone.",
+                hint="Give whoever runs this the right to read and delete what the program makes.",
+                trouble=Trouble.AUTH,
+            ) from None
         except (HTTPError, OSError) as error:
             raise Unavailable(
                 f"the Kubernetes cluster does not answer: {error}",
