@@ -52,8 +52,14 @@ def change_units(manager: Manager, before: Mapping[str, str], after: Mapping[str
     """Units as `after` has them: whatever goes or changes has stopped before anything starts.
 
     `before`: what was there by our own account. A unit whose file and process are as they should be
-    is left alone.
+    is left alone. The engine changes several things at once, but a manager that reads all units'
+    files again is told so by one at a time.
     """
+    with _turn(Path(manager.folder)):
+        _change_units(manager, before, after)
+
+
+def _change_units(manager: Manager, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     changing = [unit for unit in sorted(after) if not _stands(manager, unit, after[unit])]
     gone = [unit for unit in sorted(before) if unit not in after]
     for unit in (*gone, *changing):
@@ -93,6 +99,11 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
 def write_line(path: str, text: str, check: Argv, reload: Argv) -> None:
     """One file of the front. What the front would refuse is taken back and never loaded."""
     target = Path(path)
+    with _turn(target.parent):
+        _write_line(target, text, check, reload)
+
+
+def _write_line(target: Path, text: str, check: Argv, reload: Argv) -> None:
     before = target.read_text(encoding="utf-8") if target.exists() else None
     if before != text:
         write(target, text, 0o644)
@@ -115,8 +126,10 @@ def standing_line(path: str) -> str:
 
 def remove_line(path: str, reload: Argv) -> None:
     """Takes one file of the front away."""
-    Path(path).unlink(missing_ok=True)
-    _run(reload, "", within_s=_LOOK_S)
+    target = Path(path)
+    with _turn(target.parent):
+        target.unlink(missing_ok=True)
+        _run(reload, "", within_s=_LOOK_S)
 
 
 def run_once(
@@ -192,6 +205,15 @@ def _alone(path: Path, job: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise HostError(f"another run of {job} is still going on this machine") from None
+        yield
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """One change of this folder at a time, whoever makes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".fleet.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
