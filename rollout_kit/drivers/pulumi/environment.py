@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -25,9 +26,11 @@ def of(stack: Stack, base: Mapping[str, str]) -> dict[str, str]:
     environment = {**base, **_OURS}
     if stack.backend:
         environment["PULUMI_BACKEND_URL"] = stack.backend
-    if stack.program.function:  # dynamic providers are imported by processes of their own
-        path = [str(Path(stack.program.path).parent), base.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    # Dynamic providers are imported by processes of their own, which need the program and the SDK.
+    program = Path(stack.program.path)
+    folder = program.parent if stack.program.function else program
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), base.get("PYTHONPATH"))))
+    environment.setdefault("PULUMI_PYTHON_CMD", sys.executable)
     if config := _kubeconfig(stack, base):
         environment["KUBECONFIG"] = config
     return environment
