@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from rollout_kit.drivers.command.contract import contract_text
+from rollout_kit.drivers.process.whole import await_work
+from rollout_kit.ports.infra import RunJob
 from rollout_kit.sandbox import fleet
 from rollout_kit.sandbox.layout import NODES, Flaw, SandboxInfo
 from rollout_kit.sandbox.wire import Wire
@@ -170,6 +172,30 @@ def test_a_new_version_that_comes_up_as_another_is_taken_back(tmp_path: Path) ->
         ran = machine.run(*command, environment=faulty(machine), within_s=400)
         assert ran.code == 10, ran.both[-4000:]
         is_as_before(info)
+
+
+def test_what_the_script_does_not_offer_is_a_persons_share(tmp_path: Path) -> None:
+    with sandbox_machine(tmp_path, workers=1, rate_hz=2) as (machine, info):
+        command = apply(machine, plan_of(machine, info, "partial"))
+        partial = {**faulty(machine), "SCRIPT_WITHOUT": "jobs membership connections"}
+        here = ("--state", "partial")
+        ran = machine.run(*command, environment=partial, within_s=400)
+        assert ran.code == 12, ran.both[-4000:]
+        assert "a person has to run bootstrap once" in ran.both
+        person = fleet.driver_of(info)
+        image = info.versions.server_image(info.versions.server_to)
+        person.begin(
+            "person", RunJob(job="bootstrap", image=image, revision=info.versions.server_to)
+        )
+        await_work(person, ["person"], 30)
+        for operation, code in (("schema/run", 12), ("schema/ledger", 0)):
+            said = machine.run("approve", operation, "--because", "I ran it", *here)
+            assert said.code == 0, said.both
+            ran = machine.run("resume", *here, environment=partial, within_s=400)
+            assert ran.code == code, ran.both[-4000:]
+        assert versions(info) == {info.versions.server_to}
+        assert builds(info) == {info.versions.worker_to}
+        assert in_rotation(info) == list(NODES), "nobody was asked to touch the front"
 
 
 def test_the_contract_is_printed_by_the_command(tmp_path: Path) -> None:
