@@ -168,8 +168,8 @@ def _update(
             _nothing_sent(session, run.trouble)
         return _failed(session, run.trouble, done)
     now = session.look(folder, "verify")
-    if not now.clean:
-        return _failed(session, _unclean(now), done)
+    if left := _left(now, {step.urn for step in steps}):
+        return _failed(session, _unclean(left), done)
     return _done(session, now, done, stream.outputs, file.read_text(encoding="utf-8"))
 
 
@@ -190,12 +190,18 @@ def _record(session: Session, event: Event) -> None:
             pass
 
 
-def _unclean(picture: Picture) -> Trouble:
+def _left(picture: Picture, ours: set[str]) -> list[str]:
+    """What is to be mended: anything pending, and what of ours is not ready or not wholly replaced."""
     left = [f"{item.act} {name_of(item.urn)}" for item in picture.pending]
-    left += [
-        f"{name_of(it.urn)}: {'; '.join(it.not_ready)}" for it in picture.resources if it.not_ready
-    ]
-    left += [f"the old {name_of(it.urn)} is left" for it in picture.resources if it.left_over]
+    for item in picture.resources:
+        if item.urn in ours and item.not_ready:
+            left.append(f"{name_of(item.urn)}: {'; '.join(item.not_ready)}")
+        if item.urn in ours and item.left_over:
+            left.append(f"the old {name_of(item.urn)} is left")
+    return left
+
+
+def _unclean(left: list[str]) -> Trouble:
     return Trouble(
         kind=Kind.UNAVAILABLE,
         name="left-unclean",

@@ -315,6 +315,16 @@ def test_what_never_got_ready_is_told_with_its_reason(lab: Lab) -> None:
     _clean(lab)
 
 
+def test_what_somebody_else_left_unready_does_not_fail_ours(lab: Lab) -> None:
+    broken = {"c": {"value": 1, "failPartial": "no pods"}}
+    with pytest.raises(Exception, match="no pods"):
+        lab.up({**A1, **broken})
+    result = lab.change("op-1", {**A2, **broken}, a="update")
+    assert result.outcome is Outcome.DONE
+    assert any("Thing c not ready" in text for text in result.recovered)
+    assert lab.values()["a-1"] == 2
+
+
 def test_a_provider_that_dies_leaves_no_second_object(lab: Lab) -> None:
     nodes = {**A1, "c": {"value": 1, "crash": True}}
     died = lab.change("op-1", nodes, c="create")
