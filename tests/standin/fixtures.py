@@ -84,12 +84,16 @@ def install(folder: Path) -> Cli:
     """Makes the folders, and `bin` with the executables; nothing is put on PATH."""
     for name in ("bin", "state", "home", "work", "world"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for name in ("pulumi", "pulumi-resource-lab"):
-        if (HERE / name).exists():
-            wrapper = folder / "bin" / name
-            wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / name}" "$@"\n')
-            wrapper.chmod(0o755)
+    _wrap(folder / "bin", "pulumi")
+    _wrap(folder / "home" / "plugins" / "resource-lab-v1.0.0", "pulumi-resource-lab")
     return Cli(folder)
+
+
+def _wrap(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    wrapper = folder / name
+    wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / name}" "$@"\n')
+    wrapper.chmod(0o755)
 
 
 def _enter(cli: Cli, patch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,6 @@ class Thing(pulumi.CustomResource):
 class Comp(pulumi.ComponentResource):
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("lab:index:Comp", name, None, opts)
-        self.register_outputs({})
 
 
 Spec = dict[str, Any]

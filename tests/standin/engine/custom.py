@@ -62,7 +62,8 @@ class Steps:
         if old is not None and goal.ignore_changes:
             inputs = with_ignored(inputs, old.get("inputs") or {}, goal.ignore_changes)
         new = resource_of(goal, urn, inputs, reference, now())
-        if not self.aimed_at(urn, old):
+        hopeless = not self.ops.preview and values.has_unknown(inputs)  # of what failed before
+        if hopeless or not self.aimed_at(urn, old):
             return self._left_alone(old, new)
         checked, wrong = provider.check(self.ops.call(new), values.reveal(inputs))
         if wrong:

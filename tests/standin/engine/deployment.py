@@ -10,7 +10,7 @@ from .backend import now
 from .custom import NO_CHANGE, Registered, Steps
 from .failure import Failure, OperationFailed
 from .goals import Goal, resource_of, urn_of
-from .operations import Operations, Stopped
+from .operations import OperationEnded, Operations, Stopped
 from .options import Options, matches
 from .providers.api import Change, Provider
 from .providers.registry import Providers
@@ -173,15 +173,34 @@ class Deployment(Steps):
         return self.providers.get(old["type"].partition(":")[0], inputs.get("version", ""), inputs)
 
     def delete_the_rest(self) -> None:
-        """What the state has and the program did not register, dependents first."""
-        for old in reversed(list(self.ops.snapshot.old)):
-            if not self.aimed_at(old["urn"], old):
-                continue
-            if self.options.exclude_protected and old.get("protect"):
-                continue
-            self.delete(old, "delete-replaced" if old.get("delete") else "delete")
-        for old in [one for one in self.ops.snapshot.new if one.get("delete")]:
-            self.delete(old, "delete-replaced")
+        """What the state has and the program did not register, dependents first.
+
+        What does not depend on each other is deleted even if one of them fails; then it ends.
+        """
+        left = [one for one in self.ops.snapshot.resources() if self._goes(one)]
+        while left:
+            leaves = [one for one in left if not any(_leans_on(other, one) for other in left)]
+            failure: OperationEnded | None = None
+            for old in reversed(leaves):
+                try:
+                    self.delete(old, "delete-replaced" if old.get("delete") else "delete")
+                except OperationEnded as wrong:
+                    failure = wrong
+            if failure is not None:
+                raise failure
+            left = [one for one in left if not any(one is gone for gone in leaves)]
+
+    def _goes(self, one: Resource) -> bool:
+        if not one.get("delete") and any(one is new for new in self.ops.snapshot.new):
+            return False
+        return self.aimed_at(one["urn"], one) and one["urn"] not in self.kept
+
+    @property
+    def kept(self) -> set[str]:
+        """With --exclude-protected: the protected ones, and all that they need."""
+        if not self.options.exclude_protected:
+            return set()
+        return needed_by_protected(self.ops.snapshot.resources())
 
     def read(self, goal: Goal, id_: str) -> Resource:
         """A resource that the program only looks at. Raises Stopped where it does not exist."""
@@ -229,3 +248,21 @@ def _protected(urn: str) -> str:
         "either remove the `protect` flag from the resource in your Pulumi program and run "
         f"`pulumi up`, or use the command:\n`pulumi state unprotect '{urn}'`"
     )
+
+
+def needed_by_protected(resources: list[Resource]) -> set[str]:
+    """The protected ones, and all that they need."""
+    found: set[str] = set()
+    for one in reversed(resources):
+        if one.get("protect") or one["urn"] in found:
+            found |= {one["urn"], *_needs(one)}
+    return found
+
+
+def _needs(one: Resource) -> set[str]:
+    provider = (one.get("provider") or "").rpartition("::")[0]
+    return {*(one.get("dependencies") or []), one.get("parent") or "", provider} - {""}
+
+
+def _leans_on(other: Resource, one: Resource) -> bool:
+    return other is not one and one["urn"] in _needs(other)

@@ -71,6 +71,8 @@ class Display:
 
     def _pre(self, meta: dict) -> None:
         urn = meta["urn"]
+        if meta["op"] == "delete-replaced" and urn in self._ops:  # what it is replaced for
+            meta = {**meta, "detailedDiff": self._ops[urn].get("detailedDiff")}
         self._ops[urn] = meta
         self._begun[urn] = time.monotonic()
         self._settled.discard(urn)
@@ -89,7 +91,8 @@ class Display:
 
     def _outputs(self, meta: dict) -> None:
         urn = meta["urn"]
-        self._ops[urn] = {**self._ops.get(urn, {}), **meta}
+        kept = self._ops.get(urn, {}).get("detailedDiff")
+        self._ops[urn] = {**meta, "detailedDiff": meta["detailedDiff"] or kept}
         self._settled.add(urn)
         if self._preview or _default_provider(urn) or urn == self._root:
             return
@@ -108,7 +111,7 @@ class Display:
     def _op_failed(self, meta: dict) -> None:
         self._failed.add(meta["urn"])
         if not self._preview:
-            self._row(meta["urn"], f"**{_NOW[meta['op']]} failed**")
+            self._row(meta["urn"], f"**{_NOW[meta['op']].split()[0]} failed**")
 
     def _diagnostic(self, said: dict) -> None:
         if said["severity"] == "debug" or said.get("ephemeral"):
@@ -185,7 +188,9 @@ class Display:
             else:
                 took = f" ({time.monotonic() - self._root_begun:.2f}s)"
                 status = (
-                    f"**{_NOW[meta['op']]} failed{took}**" if failed else _DONE[meta["op"]] + took
+                    f"**{_NOW[meta['op']].split()[0]} failed{took}**"
+                    if failed
+                    else _DONE[meta["op"]] + took
                 )
             name = urn.rpartition("::")[2]
             info = "; ".join(part for part in (_difference(meta), self._tally(urn)) if part)
@@ -210,6 +215,8 @@ class Display:
             elif key not in old:
                 mark = "+ " if old or self._ops.get(self._root, {}).get("op") == "same" else "  "
                 lines.append(f"  {mark}{key}: {_shown(new[key])}")
+            elif self._preview and new[key] == values.UNKNOWN:
+                continue
             elif old[key] == new[key] or values.is_secret(new[key]):
                 if not self._preview:
                     lines.append(f"    {key}: {_shown(new[key])}")

@@ -39,6 +39,7 @@ class Operations:
         self.stopped = False
         self.failed = False
         self.counts: Counter[str] = Counter()
+        self.died = ""  # the package whose plugin went away
 
     def stop(self) -> None:
         with self.lock:
@@ -150,11 +151,17 @@ class Operations:
             },
         )
         if isinstance(failure, PluginDied):
-            self.stream.diagnostic("error", f"{text}: plugin exited prematurely")
+            self.died = str(subject_type(new or old)).partition(":")[0]
+        if self.preview:
+            return
         self.stream.emit(
             "resOpFailedEvent",
             {**_meta(op, old, new, change), "status": 0, "steps": sum(self.counts.values())},
         )
+
+
+def subject_type(resource: Resource | None) -> str:
+    return (resource or {}).get("type", "")
 
 
 def _meta(op: str, old: Resource | None, new: Resource | None, change: Change) -> dict[str, Any]:

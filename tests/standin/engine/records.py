@@ -51,3 +51,14 @@ def pending_text(pending: list[dict]) -> str:
         "there are any.\n\nNote that `pulumi refresh` will need to be run interactively to clear "
         "pending CREATE operations."
     )
+
+
+def died_text(package: str) -> str:
+    """What is said of a provider whose process went away."""
+    home = os.environ.get("PULUMI_HOME", "")
+    return (
+        f"Detected that {home}/plugins/resource-{package}-v1.0.0/pulumi-resource-{package} exited "
+        "prematurely. \n       This is *always* a bug in the provider. Please report the issue to the "
+        "provider author as appropriate.\n       To assist with debugging we have dumped the STDOUT "
+        "and STDERR streams of the plugin:"
+    )

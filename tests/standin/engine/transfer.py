@@ -135,13 +135,17 @@ def delete(arguments: Arguments) -> None:
 def unprotect(arguments: Arguments) -> None:
     session = open_session(arguments)
     latest = session.files.load()
-    for one in latest.get("resources") or []:
-        if arguments.has("--all") or one["urn"] in arguments.words:
-            one.pop("protect", None)
+    chosen = [
+        one
+        for one in latest.get("resources") or []
+        if arguments.has("--all") or one["urn"] in arguments.words
+    ]
+    for one in chosen:
+        one.pop("protect", None)
     lock = Lock(session.files)
     lock.take()
     try:
         session.files.save(latest)
     finally:
         lock.release()
-    out("Resource unprotected" if arguments.words else "All resources unprotected")
+    out(f"{len(chosen)} resources unprotected")

@@ -15,7 +15,7 @@ from .operations import OperationEnded, Operations, Stopped
 from .options import Options
 from .preview_json import Digest
 from .project import holds_secret, opened, text_of
-from .records import environment, pending_text
+from .records import died_text, environment, pending_text
 from .refreshing import refresh
 from .session import Session, out
 from .signals import Signals
@@ -124,7 +124,9 @@ class Run:
             self._ops.failed = True
             self._ops.stream.diagnostic("error", f"{word} canceled")
         elif self._ops.failed and self._step_failed():
-            self._ops.stream.diagnostic("error", f"{word} failed")
+            self._ops.stream.diagnostic(
+                "error", f"{'preview' if self._update.dry else 'update'} failed"
+            )
         return ""
 
     def _step_failed(self) -> bool:
@@ -194,6 +196,8 @@ class Run:
             "result": "failed" if self.failed else "succeeded",
         }
         stream.emit("summaryEvent", summary)
+        if self._ops.died:
+            stream.diagnostic("error", died_text(self._ops.died))
         if not self._update.dry:
             try:
                 snapshot.write()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .arguments import Arguments
+from .deployment import needed_by_protected
 from .failure import CHANGES, UNCONFIRMED, Failure
 from .locks import Lock
-from .session import Session, open_session
+from .session import Session, open_session, out
 from .update import Run, Update
 
 _UNCONFIRMED = (
@@ -50,10 +51,18 @@ def destroy(arguments: Arguments) -> int:
         code = _outcome(_run(session, Update.DESTROY_PREVIEW), arguments, "")
         if code:
             return code
+    if arguments.has("--exclude-protected"):
+        resources = session.files.load().get("resources") or []
+        kept = needed_by_protected(resources)
+        if kept and len(kept) == len({one["urn"] for one in resources}):
+            count = len(kept) - sum("pulumi:providers:" in urn for urn in kept) + 1
+            out(
+                "There were no unprotected resources to destroy. There are still "
+                f"{count} protected resources associated with this stack."
+            )
+            return 0
     code = _outcome(_locked(session, Update.DESTROY), arguments, "")
     if not code and not arguments.has("--remove"):
-        from .session import out
-
         out(
             "The resources in the stack have been deleted, but the history and configuration "
             "associated with the stack are still maintained. \nIf you want to remove the stack "

@@ -1,7 +1,7 @@
 """`lab:index:Thing`: a resource that is a file, and that fails, dawdles and breaks as it is told.
 
-The world is the folder LAB_WORLD; a Thing called `a` is the file `a-1`, the next one that is made
-under this name `a-2`. Inputs: `value` (changes in place), `key` (replaces), `createSleep`,
+The world is the folder LAB_WORLD; a Thing called `a` is the file `a-1`, another one that is made
+beside it `a-2`. Inputs: `value` (changes in place), `key` (replaces), `createSleep`,
 `updateSleep`, `deleteSleep` (seconds), `failCreate`, `failUpdate`, `failDelete`, `failCheck` (the
 error), `failPartial` (it exists, but never got ready), `onCancel` (`error`, `partial`, `ignore`),
 `crash` (the provider's process ends), `wantSecretOut`. Output: `computed`.
@@ -10,6 +10,7 @@ LAB_RPCS is a file that gets one JSON line for every call.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -112,10 +113,8 @@ class Lab:
 
     def _next(self, name: str) -> str:
         self._world.mkdir(parents=True, exist_ok=True)
-        counted = self._world / f".{name}"
-        number = int(counted.read_text()) + 1 if counted.exists() else 1
-        counted.write_text(str(number))
-        return f"{name}-{number}"
+        taken = {path.name for path in self._world.iterdir()}
+        return next(f"{name}-{n}" for n in itertools.count(1) if f"{name}-{n}" not in taken)
 
     def _write(self, id_: str, new: Tree) -> None:
         path = self._world / id_
