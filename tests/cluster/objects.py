@@ -21,6 +21,7 @@ def template(
         {"name": "ROLLOUT_KIT_WORKER_ID", "value": "orders:b1:$(POD)"},
         {"name": "MODE", "value": "fast"},
     ]
+    environment += [{"name": k, "value": v} for k, v in pod.pop("variables", {}).items()]
     annotations = pod.pop("annotations", {})
     container = {"name": "server", "image": image, "env": environment}
     return {

@@ -74,11 +74,13 @@ class Cluster:
         )
 
     def forward(self, namespace: str, pod: str, port: int, address: str) -> None:
-        """Lead port-forwards of this pod to an address: a fake node knows of none itself."""
+        """Lead port-forwards of this pod to an address: a fake node knows of none itself.
+
+        The same pod again is led elsewhere: names of StatefulSets' pods come back.
+        """
         target = {"address": address, "port": port}
-        self.call(
-            "POST",
-            f"/apis/{FORWARDS}/namespaces/{namespace}/portforwards",
+        self.apply(
+            f"/apis/{FORWARDS}/namespaces/{namespace}/portforwards/{pod}",
             {
                 "apiVersion": FORWARDS,
                 "kind": "PortForward",
