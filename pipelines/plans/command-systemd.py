@@ -175,7 +175,10 @@ def run(*argv: str, capture: bool = False) -> str:
 
 def ask_front(command: str) -> str:
     with socket.socket(socket.AF_UNIX) as line:
-        line.connect(FRONT)
+        try:
+            line.connect(FRONT)
+        except OSError as error:
+            sys.exit(f"HAProxy's admin socket {FRONT}: {error.strerror}")
         line.sendall(f"{command}\n".encode())
         return b"".join(iter(lambda: line.recv(65536), b"")).decode()
 

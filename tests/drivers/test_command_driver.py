@@ -545,6 +545,8 @@ def test_a_script_that_fails_says_with_which_status_and_its_last_words_masked(
     assert type(fault) is Unavailable
     assert fault.message == "`./fleet.sh observe` ended with exit status 3"
     assert fault.why == "It said: no route with ${env:PLAN_TOKEN}"
+    request = '{"contract": 1, "action": "observe"}'
+    assert fault.hint == f"By hand: cd {world.folder} && echo '{request}' | ./fleet.sh observe"
     world.does("observe", "kill -15 $$")
     driver._observed.forget()
     assert fault_of(driver).message == "`./fleet.sh observe` was ended by signal 15"

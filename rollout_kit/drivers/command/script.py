@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rollout_kit.drivers.command.contract import Json, answered
+from rollout_kit.drivers.command.contract import VERSION, Json, answered
 from rollout_kit.drivers.work.folder import last_lines
 from rollout_kit.ports.errors import OutsideError, Refused, Trouble, Unavailable
 
@@ -65,7 +67,7 @@ class Script:
                 raise Unavailable(
                     f"`{self.name} {action}` gave no answer within {within_s:g} s",
                     why="It was killed, with all that it had started.",
-                    hint=f"Try it by hand in {self.folder}.",
+                    hint=self._by_hand(action),
                     trouble=Trouble.TIMEOUT,
                 ) from None
         if process.returncode != 0:
@@ -76,13 +78,20 @@ class Script:
             )
         return output.decode(errors="replace")
 
+    def _by_hand(self, action: str) -> str:
+        if action not in {"describe", "observe"}:
+            return f"Look at what it printed; it ran in {self.folder}."
+        request = json.dumps({"contract": VERSION, "action": action})
+        command = shlex.join([*self.argv, action])
+        return f"By hand: cd {shlex.quote(str(self.folder))} && echo '{request}' | {command}"
+
     def _failed(self, action: str, code: int, errors: str) -> OutsideError:
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit status {code}"
         said = last_lines(self._mask(errors)).strip()
         return Unavailable(
             f"`{self.name} {action}` {ended}",
             why=f"It said: {said}" if said else "It said nothing on standard error.",
-            hint=f"Try it by hand in {self.folder}.",
+            hint=self._by_hand(action),
             trouble=Trouble.SERVER,
         )
 
