@@ -63,6 +63,7 @@ def shown_url(url: str) -> str:
 
 
 def origin(url: str) -> str:
-    """`http://host:8080`, without user and password."""
+    """`http://host:8080`, without user and password; of a pod's address, its workload and port."""
     scheme, _, rest = shown_url(url).partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
+    parts = 3 if scheme == "kubernetes" else 1
+    return f"{scheme}://{'/'.join(rest.split('/')[:parts])}"

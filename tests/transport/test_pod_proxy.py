@@ -9,6 +9,7 @@ import pytest
 
 from rollout_kit.ports.errors import Conflict, OutsideError, Refused, Trouble, Unavailable
 from rollout_kit.transport import cluster_faults
+from rollout_kit.transport.messages import origin
 from rollout_kit.transport.pod_proxy import pod_address
 from rollout_kit.transport.workloads import WorkloadRef, name_of, split
 
@@ -19,6 +20,13 @@ def test_an_address_names_workload_port_path_and_query() -> None:
     assert found.workload == WorkloadRef(namespace="orders", kind="StatefulSet", name="api-1")
     assert (found.port, found.target) == (8080, "/api/ready?verbose=1&x=a%20b")
     assert pod_address("kubernetes://orders/Deployment/a.b:1").target == "/"
+
+
+def test_messages_name_the_workload_where_they_name_a_host() -> None:
+    assert origin("kubernetes://orders/StatefulSet/api-1:8080/api/ready?token=x") == (
+        "kubernetes://orders/StatefulSet/api-1:8080"
+    )
+    assert origin("http://user:secret@api-1:8080/api/ready") == "http://api-1:8080"
 
 
 @pytest.mark.parametrize(
