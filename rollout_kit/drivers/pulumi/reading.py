@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ from rollout_kit.drivers.pulumi.environment import Mask
 from rollout_kit.ports.errors import Refused
 
 _VERSION = "cli-version.json"
+_RUN = "run-"
+_RUN_IS_OVER_S = 24 * 3600
 _NEVER_UPDATED = "no previous deployment"
 
 
@@ -119,11 +123,20 @@ def place(stack: Stack, text: str) -> Iterator[tuple[str, Path]]:
     The first is where the CLI runs: the program's own folder where its language's host runs it.
     """
     Path(stack.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=stack.folder))
+    _forget_old_runs(Path(stack.folder))
+    folder = Path(tempfile.mkdtemp(prefix=_RUN, dir=stack.folder))
     try:
         yield prepare(stack, folder, text), folder / settings.file_name(stack.name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_old_runs(folder: Path) -> None:
+    """Folders of runs that were killed; those of others that are under way are younger."""
+    for left in folder.glob(f"{_RUN}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _RUN_IS_OVER_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def prepare(stack: Stack, folder: Path, text: str) -> str:

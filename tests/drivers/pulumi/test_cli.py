@@ -165,3 +165,18 @@ def test_no_value_of_a_configuration_stands_on_a_command_line() -> None:
     texts = [path.read_text() for path in folder.glob("*.py")]
     assert not [text for text in texts if '"config", "set' in text or "set_config(" in text]
     assert not [text for text in texts if "set_all_config(" in text or "--plan" in text]
+
+
+def test_the_folder_of_a_run_goes_with_it_and_what_a_killed_one_left_after_a_day(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "p.py").touch()
+    stack = _stack(tmp_path)
+    old, young = tmp_path / "ours" / "run-old", tmp_path / "ours" / "run-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    os.utime(old, (1, 1))
+    with reading.place(stack, "config: {}\n") as (where, settings):
+        assert settings.read_text() == "config: {}\n"
+        assert (Path(where) / "Pulumi.yaml").read_text() == "name: proj\nruntime: python\n"
+    assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == ["run-young"]
