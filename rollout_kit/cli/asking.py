@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rollout_kit.cli.approval import SAYS, yes
 from rollout_kit.cli.keyboard import Keyboard
 from rollout_kit.cli.options import with_state
+from rollout_kit.model.asked import wants_word
 from rollout_kit.model.events import HoldKind, Progress, Record, RolloutHeld
 from rollout_kit.model.state import RolloutState, evolve, fold
 from rollout_kit.ports.approvals import PersonRecord
@@ -53,16 +54,18 @@ class Asking:
 
     def record(self, record: Record) -> None:
         self._state = evolve(self._state, record)
-        if self._asked is not None and self._state.hold != self._asked:
+        if self._asked is not None and self._asked != _question(self._state, self._asked.operation):
             self.close()
 
     def progress(self, progress: Progress) -> None:
         """A rollout that waits in place gives a sign of life each second: time to ask."""
-        held = self._state.hold
-        if held is None or held.kind not in SAYS or progress.operation != held.operation:
+        held = _question(self._state, progress.operation)
+        if held is None:
             return
         if self._asked is None:
             self._ask(held)
+            if self._state.hold is None:
+                self._told = progress.text  # a wait in place tells what it waits for: just said
         if progress.text and progress.text != self._told:  # an answer that was of no use, and why
             self._told = progress.text
             self._say(progress.text)
@@ -87,7 +90,7 @@ class Asking:
             self._say(f"    {line}")
         goes_on = "goes on" if held.kind is HoldKind.APPROVAL else "says that it is so, and goes on"
         self._say(f"  y <why> {goes_on}; n leaves it held. Or from another terminal:")
-        elsewhere = with_state(board.next_command(self._state, ""), self._state_folder)
+        elsewhere = with_state(_elsewhere(self._state, held), self._state_folder)
         self._say(f"  {elsewhere}", Style.FAINT)
 
     def _heard(self, line: str) -> None:
@@ -116,6 +119,28 @@ class Asking:
 
     def _say(self, text: str = "", style: Style = Style.NONE) -> None:
         self._live.above.line(text, style)
+
+
+def _question(state: RolloutState, operation: str) -> RolloutHeld | None:
+    """What a yes would settle at this operation: a hold, or a word that is awaited in place."""
+    held = state.hold
+    if held is not None:
+        return held if held.kind in SAYS and held.operation == operation else None
+    asked = wants_word(state, operation)
+    if asked is None or not asked.request.word:
+        return None
+    return RolloutHeld(
+        kind=HoldKind.PERSON,
+        operation=operation,
+        reason=f"a person has to {asked.request.sentence}",
+        fingerprint=asked.fingerprint,
+    )
+
+
+def _elsewhere(state: RolloutState, held: RolloutHeld) -> str:
+    if state.hold is None:
+        return f"rollout-kit approve {held.operation}"
+    return board.next_command(state, "")
 
 
 def _following(state: RolloutState, held: RolloutHeld) -> list[str]:

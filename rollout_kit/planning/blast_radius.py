@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rollout_kit.model.duration import span
 from rollout_kit.model.identity import CohortRef, QueueRef
-from rollout_kit.model.observation import SCHEDULER_RUNNING, Observation, node_fact
+from rollout_kit.model.observation import SCHEDULER_RUNNING, Absent, Observation, node_fact
 from rollout_kit.planning.draft import Stage
 
 
@@ -83,12 +83,19 @@ def skew_notes(stages: Sequence[Stage], at_most_s: float | None) -> tuple[str, .
 
 def _nodes(stage: Stage) -> tuple[Radius, ...]:
     names = stage.after.nodes()
-    out = [n for n in names if stage.changed.get(node_fact(n, "attached")) is False]
+    out = [n for n in names if _leaves(stage, n)]
     if not out:
         return ()
     share = len(out) / len(names)
     sentence = f"{len(out)} of {len(names)} API nodes out of rotation ({share:.0%})"
     return (Radius(operation=stage.operation.id, of="API nodes", share=share, sentence=sentence),)
+
+
+def _leaves(stage: Stage, name: str) -> bool:
+    """Taken out of rotation; or, where no driver has a say in that, restarted where it stands."""
+    if isinstance(stage.before.node(name, "attached"), Absent):
+        return node_fact(name, "spec") in stage.changed
+    return stage.changed.get(node_fact(name, "attached")) is False
 
 
 def _scheduler(stage: Stage) -> tuple[Radius, ...]:

@@ -19,6 +19,7 @@ from tests.acceptance.machine import (
     ours,
     sandbox_machine,
 )
+from tests.acceptance.screen import Screen
 from tests.acceptance.test_killed import builds, selected, versions
 
 pytestmark = [pytest.mark.processes, pytest.mark.crash, pytest.mark.timeout(900)]
@@ -85,6 +86,32 @@ def test_without_anybody_it_asks_and_ends_with_12_until_somebody_says_so(
     assert "undo/api/api-1/replace/1" in controller.done
     assert (versions(info), builds(info), selected(info)) == before
     assert machine.journal_is_whole()
+
+
+def test_who_sits_at_the_terminal_is_asked_for_their_word_in_place(
+    place: tuple[Machine, SandboxInfo],
+) -> None:
+    machine, info = place
+    argv = ("apply", *plan_of(info), *HERE)
+    screen = Screen(
+        *argv, folder=machine.folder, environment=machine.environment, columns=120, rows=40
+    )
+    try:
+        screen.await_text("‖ a person has to run bootstrap once")
+        assert f"rollout-kit approve schema/run {' '.join(HERE)}" in screen.written
+        screen.type("y its job ended with 0\n")
+        screen.await_text("‖ a person has to run migrate-status once")
+        screen.type("n\n")
+        assert screen.end() == 16  # nothing holds it: the word is waited for, and may come later
+    finally:
+        screen.leave()
+    said = [event for event in machine.events() if event["is"] == "ProvedByPerson"]
+    assert [(one["operation"], one["fact"], one["actor"]) for one in said] == [
+        ("schema/run", "its job ended with 0", "ada")
+    ]
+    assert machine.run("abort", *HERE, "--because", "tried enough").code == 0
+    machine.run("resume", *HERE)
+    assert machine.events()[-1]["outcome"] == "aborted"
 
 
 def test_a_controller_changes_the_fleet_while_the_rollout_waits(

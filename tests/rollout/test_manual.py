@@ -58,6 +58,24 @@ def test_a_person_changes_everything_and_the_rollout_sees_it(generation: Generat
         assert all((request.what, request.before, request.after, request.where, request.seen))
 
 
+@LONG
+@BOTH
+def test_a_finished_rollout_is_put_back_by_the_same_people(generation: Generation) -> None:
+    """An hour later: the journal knows what was asked and said, no process has to."""
+    world = manual_world(generation)
+    before = picture(world)
+    person = Person(world)
+    person.attend()
+    document = gitops(world)
+    _, state = attended(world, document)
+    assert outcome(state) is Outcome.SUCCEEDED
+    world.clock.sleep(600.0)
+    _, state = attended(world, document, RollbackStarted(cause="a week of thought", actor="me"))
+    assert outcome(state) is Outcome.ROLLED_BACK, state.finished
+    assert picture(world) == before
+    assert world.lost() == []
+
+
 def test_what_is_asked_says_from_what_to_what_where_and_how_it_is_seen() -> None:
     world = manual_world(Generation.V0_2)
     found = world.preview(gitops(world))
@@ -82,6 +100,8 @@ def test_what_is_asked_says_from_what_to_what_where_and_how_it_is_seen() -> None
     assert (stop.word, stop.after) == (True, "none of it is left")
     assert requests["schema/run"].word
     assert "canary/smoke-1/orders" not in requests  # the tool starts runs itself
+    notes = next(step.notes for step in found.steps if step.id == "api")
+    assert "blast radius: 1 of 3 API nodes out of rotation (33%)" in notes
 
 
 @BOTH
