@@ -10,7 +10,6 @@ from rollout_kit.model.capability import Capability
 from rollout_kit.model.execution_plan import ExecutionPlan
 from rollout_kit.model.gate import GuardSpec
 from rollout_kit.model.observation import Observation
-from rollout_kit.model.operation import OnFailure, Operation
 from rollout_kit.model.situation import Situation
 from rollout_kit.planning.api import Problem, World
 from rollout_kit.planning.blast_radius import radius_notes, skew_notes
@@ -60,8 +59,7 @@ def plan(
     notes: dict[str, tuple[str, ...]] = {}
     for step in document.steps:
         expansion = STEPS[step.uses.value].expand(step, world)
-        operations = _owned(expansion.operations, document)
-        added = staged(operations, world.observation, situation)
+        added = staged(expansion.operations, world.observation, situation)
         if added:
             world = replace(world, observation=added[-1].after)
         stages += added
@@ -86,16 +84,6 @@ def plan(
     )
 
 
-def _owned(operations: tuple[Operation, ...], document: PlanDocument) -> tuple[Operation, ...]:
-    """A forward-only plan has nothing to roll back to: where it would, it holds."""
-    if document.rollback.forward_only is None:
-        return operations
-    return tuple(
-        replace(op, on_failure=OnFailure.HOLD) if op.on_failure is OnFailure.ROLLBACK else op
-        for op in operations
-    )
-
-
 def _placed(problem: Problem, step: Step) -> Problem:
     """A step's problem stands in the file where the step does, unless it says better."""
     place = step.position
@@ -114,12 +102,11 @@ def _execution_plan(draft: Draft, *, guards: tuple[GuardSpec, ...]) -> Execution
     operations = tuple(stage.operation for stage in draft.stages)
     ids = [operation.id for operation in operations]
     assert len(ids) == len(set(ids)), "two operations of a plan never share an id"
-    forward_only = document.rollback.forward_only is not None
     return ExecutionPlan(
         scope=draft.scope,
         operations=operations,
         guards=guards,
-        on_failure=OnFailure.HOLD if forward_only else document.on_failure,
+        on_failure=document.on_failure,
         rollback=document.rollback,
         capabilities=tuple(sorted(draft.capabilities)),
         no_answer_for_s=document.target.no_answer_for_s,

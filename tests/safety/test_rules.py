@@ -836,7 +836,10 @@ def test_18_a_capability_that_is_gone_holds() -> None:
         word="OperationCompleted",
     )
     hold = held(executor.run(), executor.state)
-    assert hold.kind in (HoldKind.CAPABILITY, HoldKind.DRIFT)
+    assert hold.kind is HoldKind.CAPABILITY, (
+        "it says what the server lacks, not that something moved"
+    )
+    assert hold.reason == "the server no longer shows promote"
     assert world.cohorts("orders")[OLD]["new_start_selected"] is True
 
 
