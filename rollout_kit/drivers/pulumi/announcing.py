@@ -17,7 +17,7 @@ from rollout_kit.drivers.pulumi.api import Previewed, Step
 from rollout_kit.drivers.pulumi.changing import changed
 from rollout_kit.drivers.pulumi.contract import read_given
 from rollout_kit.drivers.pulumi.radius import CREATE, DELETE, HARMLESS, REPLACE, UPDATE
-from rollout_kit.drivers.pulumi.wanted import as_values
+from rollout_kit.drivers.pulumi.wanted import Known, as_values
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import NAMESPACE, Given, Wanted
 from rollout_kit.ports.infra import InfraChange
@@ -35,12 +35,12 @@ class Stage:
     values: Mapping[str, object]
 
 
-def stages(changes: Changes, now: Wanted) -> tuple[Stage, ...]:
-    """The configurations along the way, in order."""
+def stages(changes: Changes, now: Wanted, known: Known | None = None) -> tuple[Stage, ...]:
+    """The configurations along the way, in order. `known`: the entries in their present form."""
     found, wanted = [], now
     for operation, change in changes:
         wanted = changed(wanted, change, key=operation)
-        found.append(Stage(operation=operation, change=change, values=as_values(wanted)))
+        found.append(Stage(operation=operation, change=change, values=as_values(wanted, known)))
     return tuple(found)
 
 

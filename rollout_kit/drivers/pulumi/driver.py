@@ -15,7 +15,7 @@ from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
 from rollout_kit.drivers.pulumi.readings import Readings
 from rollout_kit.drivers.pulumi.specs import Specs
 from rollout_kit.drivers.pulumi.standing import filled, overlaid
-from rollout_kit.drivers.pulumi.wanted import as_values, from_values
+from rollout_kit.drivers.pulumi.wanted import as_values, from_values, known
 from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program
 from rollout_kit.drivers.work.work import Work
@@ -225,19 +225,20 @@ class PulumiDriver:
         now = filled(from_values(recorded.configuration), recorded.given)
         mine = {k: item for k, item in self._begun().items() if item.key != key}
         wanted = changing.changed(overlaid(now, mine), change, key=key)
-        name = changing.key_of(change)
+        entries, name = known(recorded.configuration, recorded.given), changing.key_of(change)
         assert name is not None
         announced, undoing = self._announced.of(key, change)
         return api.UpdateRequest(
             stack=self.stack,
             operation=key,
-            wanted={name.full: as_values(wanted)[name.full]},
+            wanted={name.full: as_values(wanted, entries)[name.full]},
             may=radius.may(
                 change,
                 recorded.given,
                 announced,
                 stack=self.stack,
                 allowed=self._allowed,
+                rollout=self._announced.all,
                 undoing=undoing,
             ),
             program_digest=self._announced.program_digest,

@@ -69,12 +69,15 @@ def may(
     *,
     stack: Stack,
     allowed: tuple[str, ...] = (),
+    rollout: tuple[Announcement, ...] = (),
     undoing: bool = False,
 ) -> tuple[May, ...]:
     """Everything that the update of this change may do, resource by resource.
 
     `announced`: what the rollout said of it (of what it undoes, where it is an undo). `allowed`:
     the plan's own patterns of URNs that an announced step may reach beyond its own resources.
+    `rollout`: everything announced; a resource that one operation moves beside its own may move
+    again with every one after it, which their previews one after the other cannot tell.
     """
     mine = own(change, given)
     ops: dict[str, set[str]] = {root(stack): {UPDATE}}
@@ -89,9 +92,13 @@ def may(
     else:
         names = frozenset((*mine.alters, *mine.anew, *announced.creates))
         for urn, op in zip(announced.resources, announced.kinds, strict=True):
-            if urn in names or _matches(urn, allowed):
+            if urn in names:
                 ops.setdefault(urn, set()).update({op, _BACK.get(op, op)} if undoing else {op})
                 ops[urn].add(UPDATE)
+    beside = [pair for one in rollout for pair in zip(one.resources, one.kinds, strict=True)]
+    for urn, op in beside:
+        if _matches(urn, allowed):
+            ops.setdefault(urn, {UPDATE}).update({op, _BACK.get(op, op)} if undoing else {op})
     return tuple(May(urn=urn, ops=tuple(sorted(found))) for urn, found in ops.items())
 
 

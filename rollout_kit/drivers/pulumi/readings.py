@@ -11,7 +11,7 @@ from rollout_kit.drivers.pulumi import announcing, api
 from rollout_kit.drivers.pulumi.contract import given_or_refused, read_given
 from rollout_kit.drivers.pulumi.held import Held
 from rollout_kit.drivers.pulumi.standing import Standing, filled, standing
-from rollout_kit.drivers.pulumi.wanted import from_values
+from rollout_kit.drivers.pulumi.wanted import from_values, known
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import NAMESPACE, Given
 
@@ -111,7 +111,8 @@ class Readings:
         first = api.preview(self._stack, {}, baseline=baseline, picture=picture, refresh=True)
         drifted = bool(first.drifted or first.steps)
         now = standing(first, baseline.configuration, self._program)
-        along = announcing.stages(changes, filled(now.wanted, now.given))
+        entries = known(baseline.configuration, now.given)
+        along = announcing.stages(changes, filled(now.wanted, now.given), entries)
         previews, by_values = [first], {"": first}
         for stage in along:
             key = json.dumps(stage.values, sort_keys=True)

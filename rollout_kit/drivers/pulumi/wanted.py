@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from rollout_kit.drivers.pulumi.plain import Reading
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.stack_contract import (
     CohortWanted,
+    Given,
     JobWanted,
     Key,
     NodeWanted,
+    Placed,
     SingletonWanted,
     Wanted,
     as_output,
@@ -23,15 +25,65 @@ from rollout_kit.ports.errors import Incompatible
 T = TypeVar("T")
 
 
-def as_values(wanted: Wanted) -> dict[str, object]:
+Known: TypeAlias = Mapping[str, Mapping[str, Mapping[str, object]]]
+"""Entries as they stand now, by key and name (the scheduler's under ""), in their author's own form."""
+
+
+def known(configuration: Mapping[str, object], given: Given) -> Known:
+    """The recorded entries where a key is set, else what the output echoes."""
+    scheduler = {"": given.scheduler} if given.scheduler else {}
+    echoed: Mapping[Key, Mapping[str, Placed]] = {
+        Key.NODES: given.nodes,
+        Key.SCHEDULER: scheduler,
+        Key.MAINTENANCE: given.maintenance,
+        Key.COHORTS: given.cohorts,
+        Key.JOBS: given.jobs,
+    }
+    found: dict[str, Mapping[str, Mapping[str, object]]] = {}
+    for key, things in echoed.items():
+        here = {name: placed.runs for name, placed in things.items() if placed.runs}
+        value = _parsed(configuration.get(key.full))
+        if isinstance(value, dict):
+            here |= {"": value} if key is Key.SCHEDULER else value
+        found[key.full] = here
+    return found
+
+
+def as_values(wanted: Wanted, known: Known | None = None) -> dict[str, object]:
     """Every key that is set, by its full name, as plain JSON in an author's own words.
 
-    What is None stands as null, so that nobody has to guess a default.
+    A `known` entry keeps its form, and only what changes is written into it: a program that takes
+    its entries literally sees no other difference. A new one says everything, null for None.
     """
-    sections = {key: getattr(wanted, key.value) for key in Key}
-    return {
-        key.full: as_output(section) for key, section in sections.items() if section is not None
-    }
+    values: dict[str, object] = {}
+    for key in Key:
+        section, before = getattr(wanted, key.value), (known or {}).get(key.full, {})
+        if section is None:
+            continue
+        if key is Key.SCHEDULER:
+            values[key.full] = _value(section, before.get(""), key)
+        else:
+            values[key.full] = {
+                name: _value(section[name], before.get(name), key) for name in sorted(section)
+            }
+    return values
+
+
+def _value(entry: object, before: Mapping[str, object] | None, key: Key) -> dict[str, object]:
+    full = as_output(entry)
+    assert isinstance(full, dict)
+    if before is None:
+        return full
+    read = {
+        Key.NODES: read_node,
+        Key.SCHEDULER: read_singleton,
+        Key.MAINTENANCE: read_singleton,
+        Key.COHORTS: read_cohort,
+        Key.JOBS: read_job,
+    }[key]
+    was = as_output(read(Reading(value=dict(before), place="")))
+    assert isinstance(was, dict)
+    return {**before, **{name: value for name, value in full.items() if was[name] != value}}
 
 
 def from_values(values: Mapping[str, object]) -> Wanted:

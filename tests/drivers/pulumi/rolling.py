@@ -23,7 +23,6 @@ from rollout_kit.ports.infra import (
     ReplaceNode,
     RunJob,
     SetAttached,
-    SetMaintenance,
     SetScheduler,
 )
 from rollout_kit.sandbox.layout import NODES, SandboxInfo
@@ -35,15 +34,11 @@ PROGRAM = Path(__file__).parent / "programs" / "rolled_fleet.py"
 LOOK_S = 0.05
 
 
-def plan(info: SandboxInfo, cli: Cli, *, more: str = "", nodes_by: str = "env") -> str:
-    """Bootstrap and cutover of every node."""
-    urls = {
-        name: f"${{env:DW_{name.upper().replace('-', '_')}_URL}}"
-        if nodes_by == "env"
-        else f"${{stack:nodes.{name}.url}}"
-        for name in NODES
-    }
-    nodes = "\n".join(f'    - {{name: {name}, url: "{url}"}}' for name, url in urls.items())
+def plan(info: SandboxInfo, cli: Cli, *, more: str = "") -> str:
+    """Bootstrap and cutover of every node; their addresses are outputs of the stack."""
+    nodes = "\n".join(
+        f'    - {{name: {name}, url: "${{stack:nodes.{name}.url}}"}}' for name in NODES
+    )
     versions = info.versions
     return f"""\
 version: 1
@@ -101,10 +96,6 @@ class Controller:
                 for spec in [self.fleet.node_spec(name)]
             },
             "scheduler": entry(scheduler, running=True),
-            "maintenance": {
-                name: entry(spec, running=True)
-                for name, spec in self.fleet.maintenance_specs().items()
-            },
         }
 
     def start(self) -> None:
@@ -148,8 +139,6 @@ class Controller:
             case "scheduler":
                 wanted = json.loads(thing["value"])
                 return SetScheduler(spec=_spec(wanted) if wanted.get("running", True) else None)
-            case "maintenance":
-                return SetMaintenance(name=what, spec=_spec(json.loads(thing["value"])))
         return None
 
     def _settle(self, change: InfraChange) -> None:
@@ -188,7 +177,7 @@ def rolled(
 ) -> Iterator[tuple[Machine, Controller]]:
     """A stack that describes the sandbox as it is, and a machine whose plan names that stack."""
     environment = {**machine.environment, **cli.environment()}
-    with _in_environment(environment):
+    with in_environment(environment):
         fleet = ProcessDriver(info.folder / "fleet.yaml", environment)
         controller = Controller(cli, fleet)
         bring_up(cli, {"fleet": json.dumps(controller.base()), **configuration})
@@ -221,7 +210,7 @@ def bring_up(cli: Cli, configuration: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _in_environment(environment: Mapping[str, str]) -> Iterator[None]:
+def in_environment(environment: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update(environment)
     try:

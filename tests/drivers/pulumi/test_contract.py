@@ -9,12 +9,14 @@ import pytest
 
 from rollout_kit.drivers.pulumi.contract import given_or_refused, read_given
 from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
-from rollout_kit.drivers.pulumi.wanted import as_values, from_values
+from rollout_kit.drivers.pulumi.wanted import as_values, from_values, known
 from rollout_kit.model.stack_contract import (
     CohortWanted,
+    Given,
     JobWanted,
     Key,
     NodeWanted,
+    Placed,
     SingletonWanted,
     Wanted,
     as_output,
@@ -167,6 +169,23 @@ def test_the_configuration_is_plain_json_in_an_authors_words() -> None:
     }
     assert from_values(values) == wanted
     assert from_values({key: json.dumps(value) for key, value in values.items()}) == wanted
+
+
+def test_an_entry_keeps_its_authors_form_and_only_what_changes_is_written_into_it() -> None:
+    fleet = output(("api-1", "api-2"))
+    _node(fleet)["runs"] = {"image": OLD, "note": "of the program's own"}
+    given = Given(
+        contract=1, reads=(), nodes={"api-1": Placed(resources=(), runs=_node(fleet)["runs"])}
+    )  # type: ignore[arg-type]
+    wanted = Wanted(
+        nodes={"api-1": NodeWanted(image=OLD, attached=False), "api-2": NodeWanted(image=OLD)}
+    )
+    recorded = {"fleet:nodes": {"api-2": {"image": OLD, "marker": None}}}
+    values = as_values(wanted, known(recorded, given))
+    assert values["fleet:nodes"] == {
+        "api-1": {"image": OLD, "note": "of the program's own", "attached": False},
+        "api-2": {"image": OLD, "marker": None},
+    }
 
 
 def test_a_recorded_configuration_that_we_did_not_write_is_not_written_over() -> None:

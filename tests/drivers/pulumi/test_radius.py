@@ -124,7 +124,7 @@ def test_what_is_created_goes_by_the_names_that_were_announced() -> None:
     named = cohort_urn(NEXT)
     announced = _announced((named, "create"), (FOREIGN, "create"), creates=(named,))
     assert _may(NEW_COHORT, announced) == {named: ("create", "update")}
-    by_plan = _may(NEW_COHORT, announced, allowed=("*:Service::front",))
+    by_plan = _may(NEW_COHORT, announced, allowed=("*:Service::front",), rollout=(announced,))
     assert by_plan[FOREIGN] == ("create", "update")
 
 
@@ -145,3 +145,11 @@ def test_people_read_type_and_name() -> None:
     assert short(nested) == "Thing a::b"
     step = Step(urn=SET_1, op="replace", changed=("spec", "image"), reasons=("image",))
     assert step_in_words(step) == "replace StatefulSet api-1 (image)"
+
+
+def test_what_the_plan_allows_beside_may_move_again_with_every_later_operation() -> None:
+    first = _announced((PATCH_1, "update"), (FOREIGN, "update"))
+    own = _announced((SET_1, "replace"))
+    later = _may(REPLACE_1, own, allowed=("*:Service::front",), rollout=(first, own))
+    assert later[FOREIGN] == ("update",)
+    assert FOREIGN not in _may(REPLACE_1, own, rollout=(first, own))

@@ -46,13 +46,10 @@ def main() -> None:
 def _given(wanted: dict[str, Any]) -> dict[str, Any]:
     return {
         "contract": 1,
-        "reads": ["nodes", "scheduler", "maintenance", "jobs"],
+        "reads": ["nodes", "scheduler", "jobs"],
         "nodes": {name: _node(name, entry) for name, entry in wanted["nodes"].items()},
         "scheduler": _one("scheduler", wanted["scheduler"]),
-        "maintenance": {
-            name: _one(f"maintenance-{name}", entry)
-            for name, entry in wanted["maintenance"].items()
-        },
+        "maintenance": {},
         "cohorts": {},
         "jobs": {name: _job(name, entry) for name, entry in wanted.get("jobs", {}).items()},
     }
