@@ -22,6 +22,7 @@ from rollout_kit.drivers.work import processes
 KILLED = -9
 NOT_STARTED = 127
 _GRACE_S = 5.0
+_FINISHES_WITHIN_S = 60.0  # what an update is at when it is asked to stop
 _JOIN_S = 5.0
 _WITH_VALUES = frozenset(
     {
@@ -139,7 +140,7 @@ class Cli:
         else:
             return False
         try:
-            process.wait(_GRACE_S)
+            process.wait(_GRACE_S if reads else _FINISHES_WITHIN_S)
         except subprocess.TimeoutExpired:
             if reads:
                 os.killpg(process.pid, processes.SIGKILL)

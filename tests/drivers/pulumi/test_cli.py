@@ -72,7 +72,7 @@ def test_an_update_that_outlasts_its_time_is_asked_once_and_left_to_end(tmp_path
     body = "trap 'echo asked' INT; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; echo done > {}/end"
     cli = _cli(_script(tmp_path, body.format(tmp_path)), timeout_s=0.2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rollout_kit.drivers.pulumi.cli._GRACE_S", 0.1)
+        patch.setattr("rollout_kit.drivers.pulumi.cli._FINISHES_WITHIN_S", 0.1)
         patch.setattr("rollout_kit.drivers.pulumi.cli._JOIN_S", 0.1)
         ran = cli.run([], str(tmp_path), reads=False)
     assert (ran.timed_out, ran.code) == (True, None)
