@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -59,3 +61,96 @@ def test_killed_in_mid_update_it_leaves_a_lock_and_a_pending_operation(standin: 
     stack.cancel()
     stack.up()
     assert sorted(standin.world()) == ["a-1", "a-2"]
+
+
+def test_a_held_lock_turns_away_what_writes_and_nothing_else(standin: Cli) -> None:  # noqa: F811
+    stack = _stack(standin, {"a": {"value": 1}})
+    folder = standin.state / ".pulumi" / "locks" / "organization" / "proj" / "dev"
+    folder.mkdir(parents=True)
+    held = {
+        "pid": 7,
+        "username": "ann",
+        "hostname": "elsewhere",
+        "timestamp": "2026-01-01T00:00:00Z",
+    }
+    (folder / "one.json").write_text(json.dumps(held))
+
+    with pytest.raises(auto.ConcurrentUpdateError, match=r"by ann@elsewhere \(pid 7\)"):
+        stack.up()
+    assert stack.preview().change_summary == {"create": 2}
+    (folder / "one.json").write_text("nonsense")
+    with pytest.raises(auto.CommandError, match="invalid character 'o' in literal null"):
+        stack.up()
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 7, 8, 9, 255])
+def test_every_exit_code_can_be_had(standin: Cli, code: int) -> None:  # noqa: F811
+    standin.faults(
+        {
+            "at": "start",
+            "do": "exit",
+            "code": code,
+            "text": "error: as told\n",
+            "command": "stack ls",
+        }
+    )
+    (standin.work / "Pulumi.yaml").write_text("name: proj\nruntime: python\n")
+    done = subprocess.run(
+        ["pulumi", "stack", "ls"], capture_output=True, text=True, check=False, cwd=standin.work
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "error: as told\n")
+
+
+def test_a_partial_failure_is_recorded_with_its_reason(standin: Cli) -> None:  # noqa: F811
+    standin.faults({"at": "applied", "do": "partial", "text": "0 of 3 ready", "name": "a"})
+    stack = _stack(standin, {"a": {"value": 1}})
+    with pytest.raises(auto.CommandError, match="0 of 3 ready"):
+        stack.up()
+
+    thing = standin.checkpoint()["resources"][-1]
+    assert (thing["id"], thing["initErrors"]) == ("a-1", ["0 of 3 ready"])
+    standin.faults()
+    assert stack.preview().change_summary == {"same": 1, "update": 1}
+
+
+def test_without_the_passphrase_only_what_needs_it_fails(
+    standin: Cli,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stack = _stack(standin, {"a": {"value": 1}})
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+
+    assert stack.history(show_secrets=False) == []
+    with pytest.raises(auto.CommandError, match="passphrase must be set"):
+        stack.preview()
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
+    with pytest.raises(auto.CommandError, match="incorrect passphrase"):
+        stack.up()
+
+
+def test_a_full_disk_leaves_the_object_and_a_pending_operation(standin: Cli) -> None:  # noqa: F811
+    stack = _stack(standin, {"a": {"value": 1}})
+    standin.faults({"at": "checkpoint", "do": "full", "command": "up", "skip": 3})
+    with pytest.raises(auto.CommandError, match="no space left on device"):
+        stack.up()
+
+    assert standin.world() == {"a-1": {"value": 1}}
+    assert [one["type"] for one in standin.checkpoint()["pending_operations"]] == ["creating"]
+
+
+def test_secrets_are_masked_and_never_written_in_clear(standin: Cli) -> None:  # noqa: F811
+    import pulumi
+
+    def program() -> None:
+        pulumi.export("word", pulumi.Output.secret("canary-77"))
+
+    stack = _stack(standin, {})
+    stack.workspace.program = program
+    stack.set_config("token", auto.ConfigValue("canary-78", secret=True))
+    done = stack.up()
+
+    assert (done.outputs["word"].value, done.outputs["word"].secret) == ("canary-77", True)
+    assert "word: [secret]" in done.stdout
+    kept = [path for path in standin.folder.rglob("*") if path.is_file()]
+    assert [path for path in kept if b"canary-7" in path.read_bytes()] == []
