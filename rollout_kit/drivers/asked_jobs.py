@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout_kit.model.operation import Announcement
 from rollout_kit.model.request import Request
 from rollout_kit.operations.schema import LEDGER_JOB
 from rollout_kit.ports.infra import JobState, JobStatus, RunJob
@@ -19,6 +20,16 @@ def request_of(change: RunJob) -> Request:
         where=f"revision {change.revision}",
         seen=SAID,
         word=True,
+    )
+
+
+def announced(operation: str, request: Request) -> Announcement:
+    """What would be asked, in the words of the request: the resources are other people's."""
+    return Announcement(
+        operation=operation,
+        resources=(request.where,),
+        kinds=("asked",),
+        changed=(request.sentence,),
     )
 
 

@@ -452,6 +452,10 @@ def test_the_scripts_own_preview_is_what_is_announced(driver: CommandDriver, wor
     )
     (told,) = world.asked("preview")
     assert told["changes"] == [{"operation": "api/a", "change": change_asked(replace_node())}]
+    world.says("describe", {"contract": 1, "answers": ["spec"], "actions": ["preview"]})
+    driver._described.forget()
+    (run,) = driver.announce((("schema/run", RunJob(job="bootstrap", image="i", revision="2")),))
+    assert (run.operation, run.resources, run.kinds) == ("schema/run", ("revision 2",), ("asked",))
     world.says("preview", {"contract": 1, "changes": [{**entry, "operation": "api/b"}]})
     driver._previews.clear()
     with pytest.raises(Incompatible, match="api/b where api/a was asked"):

@@ -169,23 +169,16 @@ class CommandDriver:
         """As the script's `preview` says; without one, from what it observes."""
         if "preview" not in self._described.get().get("actions", ()):
             return announcing.announce(changes, self)
-        ours = [(op, change) for op, change in changes if not isinstance(change, RunCommand)]
-        listed = [{"operation": op, "change": change_asked(change)} for op, change in ours]
-        request = asked("preview", changes=listed)
-        if request not in self._previews:
-            wanted = tuple(op for op, _ in ours)
-
-            def ask() -> tuple[Announcement, ...]:
-                return announced(self._script.ask("preview", request), wanted, self._script.name)
-
-            self._previews = {
-                request: Looks(f"`{self._script.name} preview`", ask, self._monotonic_s)
-            }
-        told = {one.operation: one for one in self._previews[request].get()}
-        own = announcing.announce(
-            tuple((op, change) for op, change in changes if isinstance(change, RunCommand)), self
-        )
-        told |= {one.operation: one for one in own}
+        told: dict[str, Announcement] = {}
+        scripts: list[tuple[str, InfraChange]] = []
+        for op, change in changes:
+            if isinstance(change, RunCommand):
+                (told[op],) = announcing.announce(((op, change),), self)
+            elif (request := self.request(change)) is not None:
+                told[op] = asked_jobs.announced(op, request)
+            else:
+                scripts.append((op, change))
+        told |= {one.operation: one for one in (self._preview(scripts) if scripts else ())}
         return tuple(told[op] for op, _ in changes)
 
     def begin(self, key: str, change: InfraChange) -> None:
@@ -244,6 +237,20 @@ class CommandDriver:
                 why=f"`{self._script.name} describe` does not list it.",
                 hint="Let the script answer it, or a person says so.",
             )
+
+    def _preview(self, changes: Sequence[tuple[str, InfraChange]]) -> tuple[Announcement, ...]:
+        """What the script says of them; asked once, however often somebody looks whether it landed."""
+        listed = [{"operation": op, "change": change_asked(change)} for op, change in changes]
+        request = asked("preview", changes=listed)
+        if request not in self._previews:
+            wanted = tuple(op for op, _ in changes)
+
+            def ask() -> tuple[Announcement, ...]:
+                return announced(self._script.ask("preview", request), wanted, self._script.name)
+
+            name = f"`{self._script.name} preview`"
+            self._previews = {request: Looks(name, ask, self._monotonic_s)}
+        return self._previews[request].get()
 
     def _describe(self) -> Json:
         return self._script.ask("describe", asked("describe"))
