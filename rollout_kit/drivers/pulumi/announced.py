@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout_kit.drivers.pulumi.changing import run_name
+from rollout_kit.drivers.pulumi.radius import Said
 from rollout_kit.model.operation import Announcement
 from rollout_kit.ports.infra import InfraChange, RunJob
 
@@ -19,8 +20,8 @@ class Announced:
         self._by_operation = {item.operation: item for item in announced if item.operation}
         self.program_digest = program_digest
 
-    def of(self, key: str, change: InfraChange) -> tuple[Announcement | None, bool]:
-        """What was announced of this operation, or of the one that it undoes; and whether it undoes.
+    def of(self, key: str, change: InfraChange) -> Said:
+        """What was announced of this operation, or of the one that it undoes.
 
         Keys are `<rollout>/<operation>/<attempt>`. A job's key belongs to target and revision, not to
         a rollout: it is found by what it is about.
@@ -30,8 +31,9 @@ class Announced:
         if undoing:
             operation = operation.removeprefix(UNDO).rpartition("/")[0]
         if isinstance(change, RunJob):
-            return self._of_a_job(key, change.job), undoing
-        return self._by_operation.get(operation), undoing
+            return Said(here=self._of_a_job(key, change.job), rollout=self.all, undoing=undoing)
+        here = self._by_operation.get(operation)
+        return Said(here=here, rollout=self.all, undoing=undoing)
 
     def _of_a_job(self, key: str, job: str) -> Announcement | None:
         """All that was announced of this job, with this run's name in the place of the announced one's."""

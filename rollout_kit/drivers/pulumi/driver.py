@@ -227,7 +227,6 @@ class PulumiDriver:
         wanted = changing.changed(overlaid(now, mine), change, key=key)
         entries, name = known(recorded.configuration, recorded.given), changing.key_of(change)
         assert name is not None
-        announced, undoing = self._announced.of(key, change)
         return api.UpdateRequest(
             stack=self.stack,
             operation=key,
@@ -235,11 +234,9 @@ class PulumiDriver:
             may=radius.may(
                 change,
                 recorded.given,
-                announced,
+                self._announced.of(key, change),
                 stack=self.stack,
                 allowed=self._allowed,
-                rollout=self._announced.all,
-                undoing=undoing,
             ),
             program_digest=self._announced.program_digest,
             within_s=WITHIN_S,

@@ -62,22 +62,28 @@ def own(change: InfraChange, given: Given) -> Own:
             assert_never(change)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What was announced: `here` of this operation, or of the one that it undoes; in the `rollout`."""
+
+    here: Announcement | None = None
+    rollout: tuple[Announcement, ...] = ()
+    undoing: bool = False
+
+
 def may(
     change: InfraChange,
     given: Given,
-    announced: Announcement | None,
+    said: Said,
     *,
     stack: Stack,
     allowed: tuple[str, ...] = (),
-    rollout: tuple[Announcement, ...] = (),
-    undoing: bool = False,
 ) -> tuple[May, ...]:
     """Everything that the update of this change may do, resource by resource.
 
-    `announced`: what the rollout said of it (of what it undoes, where it is an undo). `allowed`:
-    the plan's own patterns of URNs that an announced step may reach beyond its own resources.
-    `rollout`: everything announced; a resource that one operation moves beside its own may move
-    again with every one after it, which their previews one after the other cannot tell.
+    `allowed`: the plan's own patterns of URNs that an announced step may reach beyond its own
+    resources. What one operation moves there may move again with every one after it: their previews
+    one after the other cannot tell.
     """
     mine = own(change, given)
     ops: dict[str, set[str]] = {root(stack): {UPDATE}}
@@ -86,6 +92,7 @@ def may(
     if isinstance(change, RunJob):  # each run is a thing of its own, and the one before goes
         for urn in mine.anew:
             ops[urn] |= {CREATE, REPLACE, DELETE}
+    announced, undoing = said.here, said.undoing
     if announced is None:
         for urn in mine.anew:
             ops[urn] |= {REPLACE, CREATE}
@@ -95,7 +102,7 @@ def may(
             if urn in names:
                 ops.setdefault(urn, set()).update({op, _BACK.get(op, op)} if undoing else {op})
                 ops[urn].add(UPDATE)
-    beside = [pair for one in rollout for pair in zip(one.resources, one.kinds, strict=True)]
+    beside = [pair for one in said.rollout for pair in zip(one.resources, one.kinds, strict=True)]
     for urn, op in beside:
         if _matches(urn, allowed):
             ops.setdefault(urn, {UPDATE}).update({op, _BACK.get(op, op)} if undoing else {op})

@@ -114,17 +114,19 @@ def _said(operation: str, urn: str, op: str) -> Announcement:
 def test_an_undo_is_held_to_what_its_operation_announced() -> None:
     said = _said("api/api-1/replace", node_urns("api-1")[0], "replace")
     announced = Announced((said,))
-    assert announced.of("rollout-1/api/api-1/replace/2", REPLACE) == (said, False)
-    assert announced.of("rollout-1/undo/api/api-1/replace/1/1", REPLACE) == (said, True)
-    assert announced.of("rollout-1/api/api-2/replace/1", REPLACE) == (None, False)
+    forward = announced.of("rollout-1/api/api-1/replace/2", REPLACE)
+    assert (forward.here, forward.undoing) == (said, False)
+    back = announced.of("rollout-1/undo/api/api-1/replace/1/1", REPLACE)
+    assert (back.here, back.undoing) == (said, True)
+    other = announced.of("rollout-1/api/api-2/replace/1", REPLACE)
+    assert (other.here, other.undoing, other.rollout) == (None, False, (said,))
 
 
 def test_a_jobs_run_bears_its_own_name_wherever_the_announced_one_stood() -> None:
     named = f"urn:pulumi:prod::orders::Job::bootstrap-{run_name('schema/run')}"
     key = "orders-prod/0.2.10"
-    found, undoing = Announced((_said("schema/run", named, "create"),)).of(
-        key, RunJob(job="bootstrap", image=NEW)
-    )
-    assert not undoing
-    assert found is not None
-    assert found.creates == (f"urn:pulumi:prod::orders::Job::bootstrap-{run_name(key)}",)
+    announced = Announced((_said("schema/run", named, "create"),))
+    found = announced.of(key, RunJob(job="bootstrap", image=NEW))
+    assert not found.undoing
+    assert found.here is not None
+    assert found.here.creates == (f"urn:pulumi:prod::orders::Job::bootstrap-{run_name(key)}",)

@@ -7,7 +7,7 @@ import pytest
 from rollout_kit.drivers.pulumi.allowing import root
 from rollout_kit.drivers.pulumi.api import Step
 from rollout_kit.drivers.pulumi.contract import given_or_refused
-from rollout_kit.drivers.pulumi.radius import beyond, may, short, step_in_words
+from rollout_kit.drivers.pulumi.radius import Said, beyond, may, short, step_in_words
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import Given
 from rollout_kit.ports.infra import (
@@ -90,8 +90,10 @@ def test_the_plan_can_allow_what_lies_beyond() -> None:
 def _may(
     change: InfraChange, announced: Announcement | None, **more: object
 ) -> dict[str, tuple[str, ...]]:
-    allowed = may(change, _given(ORDERS), announced, stack=STACK, **more)  # type: ignore[arg-type]
-    return {item.urn: item.ops for item in allowed if item.urn != root(STACK)}
+    allowed = more.pop("allowed", ())
+    said = Said(here=announced, **more)  # type: ignore[arg-type]
+    found = may(change, _given(ORDERS), said, stack=STACK, allowed=allowed)  # type: ignore[arg-type]
+    return {item.urn: item.ops for item in found if item.urn != root(STACK)}
 
 
 def _announced(*steps: tuple[str, str], creates: tuple[str, ...] = ()) -> Announcement:
