@@ -18,6 +18,7 @@ _UNVERSIONED_HINT = (
 def check_release(document: Mapping[str, object]) -> Iterator[Problem]:
     """Judge `release` as a whole."""
     yield from _check_server(document)
+    yield from _check_manual(document)
     yield from _check_workers(document)
     yield from _check_unversioned(document)
 
@@ -73,6 +74,21 @@ def _check_server(document: Mapping[str, object]) -> Iterator[Problem]:
                 detail=f"Step {step.id} brings the schema to {after}, which is what runs already.",
                 hint="Leave the step out.",
             )
+
+
+def _check_manual(document: Mapping[str, object]) -> Iterator[Problem]:
+    """Nothing but the server can be asked, and what a node pins new runs to takes the admin token."""
+    credentials = mapping(mapping(document.get("target")).get("credentials"))
+    manual = mapping(document.get("infra")).get("driver") == "manual"
+    if manual and "operator" in credentials and "admin" not in credentials:
+        yield Problem(
+            path=("target", "credentials"),
+            code=Code.MISSING_KEY,
+            summary="Missing key",
+            detail="With `driver: manual` a node's own answers stand for its spec, and its marker"
+            " is read with the admin token, which `credentials` does not name.",
+            hint='Add admin: "${env:DW_ADMIN_TOKEN}".',
+        )
 
 
 def _check_workers(document: Mapping[str, object]) -> Iterator[Problem]:

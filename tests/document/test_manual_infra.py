@@ -54,3 +54,11 @@ def test_identity_by_the_drivers_image_is_refused_with_what_to_write_instead(bef
     assert "identity: version" in str(found.hint)
     assert found.line is not None
     assert "identity: infra" in text.splitlines()[found.line - 1]
+
+
+def test_without_the_admin_token_nobody_could_read_a_marker() -> None:
+    lines = PLAN.read_text().splitlines(keepends=True)
+    reading = read("".join(line for line in lines if "admin: " not in line))
+    assert reading.document is None
+    assert [found.code for found in reading.diagnostics] == [Code.MISSING_KEY]
+    assert "admin" in str(reading.diagnostics[0].hint)
