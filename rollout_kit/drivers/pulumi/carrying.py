@@ -61,7 +61,7 @@ def _carry_out(session: Session, folder: str, file: Path) -> UpdateResult:
         return _done(session, session.look(folder, "verify"), (), previewed.outputs, text)
     if settled is mending.NOTHING:
         _expect_unchanged(session, folder, picture)
-    _take_in_drift(session, recorded, previewed)
+    _take_in_drift(session, recorded, settled, previewed)
     return _update(session, folder, file, settled, previewed)
 
 
@@ -133,11 +133,12 @@ def _expect_unchanged(session: Session, folder: str, picture: Picture) -> None:
         )
 
 
-def _take_in_drift(session: Session, recorded: str, previewed: Stream) -> None:
+def _take_in_drift(session: Session, recorded: str, settled: Settled, previewed: Stream) -> None:
     """No call where the world is as recorded. Else one: an update compares with the record alone."""
     changed = {step.urn for step in previewed.steps.values()}
     drifted = tuple(step.urn for step in previewed.drifted if step.urn in changed)
     if drifted:
+        session.marks.begin(session.request.operation, settled.objects, settled.remedy.adopt)
         mending.refresh(session, recorded, drifted)
 
 
@@ -152,7 +153,6 @@ def _update(
     session.marks.begin(request.operation, settled.objects, settled.remedy.adopt)
     stream = session.stream(lambda event: _record(session, event))
     session.cli.timeout_s = request.within_s + _GRACE_S
-    session.cli.on_started = session.marks.started
     run = sdk.update(
         session.place(folder, file, settled.remedy.adopt),
         command,
@@ -161,12 +161,13 @@ def _update(
         message=request.operation,
         targets=allowing.targets(request.stack, steps, previewed.providers),
     )
-    session.cli.timeout_s, session.cli.on_started = READ_WITHIN_S, None
+    session.cli.timeout_s = READ_WITHIN_S
     done = tuple(item.step for item in stream.ended if not item.failed)
     if run.trouble is not None:
         if settled is mending.NOTHING and not stream.seen:
             _nothing_sent(session, run.trouble)
         return _failed(session, run.trouble, done)
+    session.cli.on_started = None
     now = session.look(folder, "verify")
     if left := _left(now, {step.urn for step in steps}):
         return _failed(session, _unclean(left), done)

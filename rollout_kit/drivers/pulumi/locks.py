@@ -63,10 +63,8 @@ class Claim:
     intended_at: datetime | None = None
 
 
-def judge(
-    lock: Lock, claim: Claim, here: Machine, runs: Callable[[int, str | None], bool]
-) -> Standing:
-    """Whose lock this is. `runs(pid, start)`: whether such a process lives here, of any start if None."""
+def judge(lock: Lock, claim: Claim, here: Machine, runs: Callable[[int, str], bool]) -> Standing:
+    """Whose lock this is. `runs(pid, start)`: whether exactly that process lives here."""
     mark = claim.mark
     if lock.since is None:
         return _judge_broken(lock, mark, here, runs)
@@ -76,14 +74,14 @@ def judge(
         return Standing.FOREIGN
     if mark is None or mark.machine != here or not here.certain or lock.host != here.host:
         return Standing.OURS_ELSEWHERE
-    starts = dict(mark.pids)
-    if runs(lock.pid, starts.get(lock.pid)):
-        return Standing.OURS_AND_ALIVE
-    return Standing.OURS_AND_DEAD
+    start = dict(mark.pids).get(lock.pid)
+    if start is None:
+        return Standing.FOREIGN  # somebody else's on this machine: each CLI of ours is on record
+    return Standing.OURS_AND_ALIVE if runs(lock.pid, start) else Standing.OURS_AND_DEAD
 
 
 def _judge_broken(
-    lock: Lock, mark: Mark | None, here: Machine, runs: Callable[[int, str | None], bool]
+    lock: Lock, mark: Mark | None, here: Machine, runs: Callable[[int, str], bool]
 ) -> Standing:
     """A full disk leaves an empty file: ours if it was written by a process of ours that is gone."""
     if mark is None or mark.machine != here or not here.certain:

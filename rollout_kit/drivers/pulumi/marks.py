@@ -87,17 +87,25 @@ class Marks:
 
         `carried`: what an earlier one began and nobody settled; `adopting`: what of it was tried.
         """
-        machine = here()
+        mark = Mark(operation=operation, machine=here(), at=datetime.now(UTC))
+        self._write(replace(mark, creating=tuple(carried), adopting=frozenset(adopting)))
+
+    def carry_over(self, mark: Mark, doubtful: Iterable[Object]) -> None:
+        """An earlier one is being mended: it stays what it was, with all that is in doubt by now."""
+        self._write(replace(mark, creating=tuple(doubtful)))
+
+    def _write(self, mark: Mark) -> None:
         head: dict[str, object] = {
-            "operation": operation,
-            "host": machine.host,
-            "boot_id": machine.boot_id,
-            "pid_namespace": machine.pid_namespace,
-            "at": datetime.now(UTC).isoformat(),
+            "operation": mark.operation,
+            "host": mark.machine.host,
+            "boot_id": mark.machine.boot_id,
+            "pid_namespace": mark.machine.pid_namespace,
+            "at": mark.at.isoformat(),
         }
         lines = [head]
-        lines += [{"creating": _as_json(item)} for item in carried]
-        lines += [{"adopting": urn} for urn in adopting]
+        lines += [{"pid": pid, "start": start} for pid, start in mark.pids]
+        lines += [{"creating": _as_json(item)} for item in mark.creating]
+        lines += [{"adopting": urn} for urn in sorted(mark.adopting)]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         records.replace_file(str(self._open), text, durable=True)
 

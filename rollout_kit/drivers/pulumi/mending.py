@@ -75,8 +75,10 @@ def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) 
     for item in settled.objects:
         session.tell(_finding(item, settled.remedy))
     # What is doubtful is on our record before the refresh makes the state forget it.
-    operation = mark.operation if mark else session.request.operation
-    session.marks.begin(operation, settled.objects, mark.adopting if mark else ())
+    if mark is not None and mark.machine == here():
+        session.marks.carry_over(mark, settled.objects)
+    else:
+        session.marks.begin(session.request.operation, settled.objects)
     refresh(session, session.base().text)
     return settled
 

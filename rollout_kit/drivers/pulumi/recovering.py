@@ -54,14 +54,9 @@ def free_stack(
 def expect_dead(found: tuple[Lock, ...], claim: Claim, here: Machine) -> None:
     """Raises Unsettled: one of them is not provably ours and dead."""
     for lock in found:
-        standing = locks.judge(lock, claim, here, _runs)
+        standing = locks.judge(lock, claim, here, processes.runs)
         if standing is not Standing.OURS_AND_DEAD:
             raise Unsettled(_held(lock, standing))
-
-
-def _runs(pid: int, start: str | None) -> bool:
-    now = processes.started(pid)
-    return now is not None and (start is None or now == start)
 
 
 def _held(lock: Lock, standing: Standing) -> Trouble:

@@ -86,9 +86,10 @@ class Session:
         return self._base
 
     def command(self, *, reads: bool) -> sdk.Command:
-        """Raises Unsettled: an end was asked for."""
+        """What writes is on our record as soon as it runs. Raises Unsettled: an end was asked for."""
         if self.stopping:
             raise Unsettled(stopped())
+        self.cli.on_started = None if reads else self.marks.started
         return sdk.Command(self.cli, self.version, reads=reads)
 
     def stream(self, record: Callable[[Event], None] | None = None) -> Stream:

@@ -46,7 +46,7 @@ UNTOLD = Machine(host="ci-1")
     [
         (_lock(), Claim(mark=MARK), False, Standing.OURS_AND_DEAD),
         (_lock(), Claim(mark=MARK), True, Standing.OURS_AND_ALIVE),
-        (_lock(pid=99), Claim(mark=MARK), False, Standing.OURS_AND_DEAD),
+        (_lock(pid=99), Claim(mark=MARK), False, Standing.FOREIGN),
         (_lock(after_s=-60), Claim(mark=MARK), False, Standing.FOREIGN),
         (_lock(host="ci-2"), Claim(mark=MARK), False, Standing.FOREIGN),
         (_lock(), Claim(), False, Standing.FOREIGN),
@@ -220,6 +220,12 @@ def test_a_mark_survives_its_writer_and_a_torn_last_line(tmp_path: Path) -> None
     assert (found.operation, found.pids, found.machine) == ("r/op/1", ((70, "s70"),), marks.here())
     assert [item.urn for item in found.creating] == ["b"]
     assert found.adopting == {"b"}
+    mine.carry_over(found, (Object(urn="c", type="t"),))
+    mine.started(71, "s71")
+    again = Marks(tmp_path).found()
+    assert again is not None
+    assert (again.at, again.pids) == (found.at, ((70, "s70"), (71, "s71")))
+    assert [item.urn for item in again.creating] == ["c"]
     mine.close({"written_at": "now", "settings": "x"})
     assert Marks(tmp_path).found() is None
     assert Marks(tmp_path).last() == {"written_at": "now", "settings": "x"}
