@@ -132,6 +132,8 @@ class ProgramEnd:
     exit_status: int | None = None  # negative: the signal that ended it
     after_s: float | None = None  # from its start to its end
     last_lines: str = ""  # of what it wrote; known secrets are not in it
+    reason: str = ""  # why it does not run, by what is to run it; then nothing need have ended
+    may_pass: bool = False  # with a reason: it can run yet without anybody's doing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def ended_by_itself(resource: str, what: str, history: Sequence[Seen]) -> Failed
     if last is None:
         return None
     sentence = _sentence(what, last)
-    if len(ends) < LOOKS or None in ends:
+    if last.may_pass or len(ends) < LOOKS or None in ends:
         return Waiting(retry_after_s=BETWEEN_LOOKS_S, progress=sentence)
     return Failed(
         reason=sentence, hint="see what it was started with: its image and its environment"
@@ -42,6 +42,8 @@ def ended_by_itself(resource: str, what: str, history: Sequence[Seen]) -> Failed
 
 
 def _sentence(what: str, end: ProgramEnd) -> str:
+    if end.reason:
+        return f"{what}: {end.reason}"
     itself, it = ("itself", "it was") if end.count == 1 else ("themselves", "they were")
     text = f"{what} ended by {itself}"
     if end.exit_status is not None:

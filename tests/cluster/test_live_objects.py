@@ -65,7 +65,7 @@ def test_only_pods_of_the_newest_template_count_from_the_moment_it_is_wanted(
     where = place(cluster, space, kind, "api-1")
     [old] = eventually(lambda: live.processes(where))
 
-    place(cluster, space, kind, "api-1", image="server:2", annotations={STAYS_PENDING: "yes"})
+    place(cluster, space, kind, "api-1", image="server:2")
 
     assert old not in live.processes(where)
     assert live.process(where) is not None
@@ -189,6 +189,10 @@ def test_a_pod_that_cannot_run_says_why_at_once(
     assert "pod api-1-0" in found.text
     for word in words:
         assert word in found.text
+    end = live.ended(where)
+    assert end is not None
+    assert (end.reason, end.may_pass) == (found.text, False)
+    assert live.processes(where) == ()
 
 
 def test_a_pod_that_no_node_takes_says_so_in_the_schedulers_words(
@@ -200,6 +204,9 @@ def test_a_pod_that_no_node_takes_says_so_in_the_schedulers_words(
 
     assert found.cause is Cause.NO_ROOM
     assert "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity" in found.text
+    end = live.ended(where)
+    assert end is not None
+    assert end.may_pass
 
 
 def test_a_deployment_that_misses_its_deadline_says_so(

@@ -102,6 +102,24 @@ def test_workers_that_ended_by_themselves_fail_it_as_soon_as_two_looks_saw_it() 
     assert fleet.now_s - began_s < 3.0
 
 
+def test_why_workers_cannot_run_is_said_and_fails_only_where_it_will_not_pass() -> None:
+    def verdict(end: ProgramEnd) -> object:
+        fleet = WorkerFleet().deploy(NEW, 6)
+        fleet.registrations[0].alive = False
+        fleet.ends[f"cohort/{NEW.path}"] = end
+        fleet.pass_time(STALE_S + 1)
+        return carry_out(fleet, await_cohort(Strength.STARTED, 6))
+
+    failed = verdict(ProgramEnd(reason="its image cannot be pulled: no such tag"))
+    assert isinstance(failed, Failed)
+    assert failed.reason == (
+        "1 of 6 workers of critical@new: its image cannot be pulled: no such tag"
+    )
+    waiting = verdict(ProgramEnd(reason="no node takes it: too little memory", may_pass=True))
+    assert isinstance(waiting, Waiting)
+    assert waiting.progress == "1 of 6 workers of critical@new: no node takes it: too little memory"
+
+
 def test_a_dead_worker_of_a_cohort_that_has_enough_is_no_failure() -> None:
     fleet = WorkerFleet(selector=False, beats=False).deploy(NEW, 6)
     fleet.registrations[0].alive = False

@@ -109,6 +109,13 @@ REVISED = (
     owned("api-1-1", "s", labels={"controller-revision-hash": "api-1-2"}),
     owned("foreign-0", "x", labels={"controller-revision-hash": "api-1-2"}),
     owned("api-1-2", "s"),
+    {
+        "metadata": {
+            "name": "guest-0",
+            "labels": {"controller-revision-hash": "api-1-2"},
+            "ownerReferences": [{"uid": "s"}],  # belongs to it, and is not controlled by it
+        }
+    },
 )
 
 

@@ -21,6 +21,7 @@ from rollout_kit.drivers.kubernetes.specs import (
     live_process,
     process_spec,
     program_end,
+    runs,
 )
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.model.stack_contract import InCluster, Placed
@@ -32,7 +33,6 @@ from rollout_kit.transport.flights import ThreadFlights
 from rollout_kit.transport.workloads import (
     WorkloadRef,
     Workloads,
-    alive,
     began_at,
     dig,
     name_of,
@@ -72,7 +72,7 @@ class LiveObjects:
         return attached(self._workloads.read(_ref(where)), where)
 
     def processes(self, where: InCluster) -> tuple[LiveProcess, ...]:
-        """Its pods that carry its template and are neither going nor ended.
+        """Its pods that carry its template, are not going, and whose program runs.
 
         Of what is to be nothing, every pod that still exists: one that is going still works.
         """
@@ -80,7 +80,7 @@ class LiveObjects:
         if dig(found.object, "spec").get("replicas", 1) == 0:
             pods = tuple(pod for pod in found.pods if not over(pod))
         else:
-            pods = tuple(pod for pod in found.current if alive(pod))
+            pods = tuple(pod for pod in found.current if runs(pod, where.container))
         return tuple(live_process(pod, where.container) for pod in pods)
 
     def output(self, where: InCluster) -> str:
@@ -106,7 +106,7 @@ class LiveObjects:
         return reasons.of_workload(self._workloads.read(_ref(where)))
 
     def ended(self, where: InCluster) -> ProgramEnd | None:
-        """The containers that end over and over, the way a program that ended by itself is told."""
+        """Why it does not come up or stay up, the way a program that ended by itself is told."""
         return program_end(self._workloads.read(_ref(where)), where.container)
 
 

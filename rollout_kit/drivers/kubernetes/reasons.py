@@ -6,7 +6,7 @@ a timeout.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rollout_kit.transport.workloads import Object, Workload, dig, listed, name_of
@@ -31,10 +31,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """`text` is one sentence without its full stop; it names the pod or the workload."""
+    """`text` is one sentence without its full stop; it names the pod or the workload.
+
+    `may_pass`: it can come up yet without anybody's doing (a node is added, a quota gets free).
+    """
 
     cause: Cause
     text: str
+    may_pass: bool = False
 
 
 _NO_IMAGE = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull")
@@ -62,11 +66,11 @@ def of_pod(pod: Object) -> Reason | None:
     status = dig(pod, "status")
     if status.get("reason") == "Evicted":
         text = f"pod {name_of(pod)} was evicted: {_said(status.get('message'))}"
-        return Reason(cause=Cause.EVICTED, text=text)
+        return Reason(cause=Cause.EVICTED, text=text, may_pass=True)
     for condition in listed(pod, "status", "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             text = f"no node takes pod {name_of(pod)}: {_said(condition.get('message'))}"
-            return Reason(cause=Cause.NO_ROOM, text=text)
+            return Reason(cause=Cause.NO_ROOM, text=text, may_pass=True)
     containers = [
         *listed(pod, "status", "initContainerStatuses"),
         *listed(pod, "status", "containerStatuses"),
@@ -83,7 +87,7 @@ def _of_container(pod: Object, container: Object) -> Reason | None:
     if why in _NO_IMAGE:
         said = _said(waiting.get("message"))
         text = f"the image {container.get('image')} of {where} cannot be pulled ({why}): {said}"
-        return Reason(cause=Cause.NO_IMAGE, text=text)
+        return Reason(cause=Cause.NO_IMAGE, text=text, may_pass=why == "ErrImagePull")
     if why in _NOT_STARTED:
         text = f"{where} cannot start ({why}): {_said(waiting.get('message'))}"
         return Reason(cause=Cause.NOT_STARTED, text=text)
@@ -92,7 +96,8 @@ def _of_container(pod: Object, container: Object) -> Reason | None:
     if ended.get("exitCode"):
         return _crashed(where, ended, "")
     if last.get("reason") == OUT_OF_MEMORY and not container.get("ready"):
-        return _crashed(where, last, f"before ({_restarts(container)})")
+        killed = _crashed(where, last, f"before ({_restarts(container)})")
+        return replace(killed, may_pass=True)  # it runs again
     return None
 
 
@@ -121,9 +126,10 @@ def _of_conditions(workload: Workload) -> Reason | None:
         match condition.get("type"), condition.get("status"), condition.get("reason"):
             case "ReplicaFailure", "True", _:
                 text = f"{label} cannot create its pods: {said}"
-                return Reason(cause=Cause.NOT_CREATED, text=text)
+                return Reason(cause=Cause.NOT_CREATED, text=text, may_pass=True)
             case "Progressing", "False", "ProgressDeadlineExceeded":
-                return Reason(cause=Cause.TOO_SLOW, text=f"{label} does not get ready: {said}")
+                text = f"{label} does not get ready: {said}"
+                return Reason(cause=Cause.TOO_SLOW, text=text, may_pass=True)
     return None
 
 
@@ -131,7 +137,7 @@ def _of_events(workload: Workload) -> Reason | None:
     for event in reversed(workload.events):
         if event.get("reason") in ("FailedCreate", "FailedUpdate"):
             text = f"{workload.ref.label} cannot create its pods: {_said(event.get('message'))}"
-            return Reason(cause=Cause.NOT_CREATED, text=text)
+            return Reason(cause=Cause.NOT_CREATED, text=text, may_pass=True)
     return None
 
 

@@ -100,20 +100,30 @@ def job_status(workload: Workload) -> JobStatus:
 
 
 def program_end(workload: Workload, container: str) -> ProgramEnd | None:
-    """Pods of the present template whose container ended and does not stay up."""
+    """Why pods of the present template do not run, and how the container last ended, if it did."""
+    reason = reasons.of_workload(workload)
+    if reason is None:
+        return None
     ends = [
         end
         for pod in workload.current
         for one in _containers_of(pod)
         if one.get("name") == container and (end := _end_of(one)) is not None
     ]
-    if not ends:
-        return None
+    last = ends[0] if ends else {}
     return ProgramEnd(
-        count=len(ends),
-        exit_status=ends[0].get("exitCode"),
-        last_lines=str(ends[0].get("message") or ends[0].get("reason") or ""),
+        count=max(1, sum(reasons.of_pod(pod) is not None for pod in workload.current)),
+        exit_status=last.get("exitCode"),
+        last_lines=str(last.get("message") or ""),
+        reason=reason.text,
+        may_pass=reason.may_pass,
     )
+
+
+def runs(pod: Object, container: str) -> bool:
+    """Whether its program is there: the container is not waiting for its image, or to be restarted."""
+    states = [one for one in _containers_of(pod) if one.get("name") == container]
+    return alive(pod) and any(dig(one, "state", "running") for one in states)
 
 
 def live_process(pod: Object, container: str) -> LiveProcess:

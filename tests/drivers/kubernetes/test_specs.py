@@ -15,6 +15,7 @@ from rollout_kit.drivers.kubernetes.specs import (
     live_process,
     process_spec,
     program_end,
+    runs,
     worker_id,
 )
 from rollout_kit.model.situation import ProgramEnd
@@ -185,7 +186,27 @@ def test_a_job_that_waits_says_for_what() -> None:
 def test_a_container_that_ends_over_and_over_has_ended_by_itself() -> None:
     loops = pod(container=waiting("CrashLoopBackOff", lastState=ended(9, message="no key")))
 
-    assert program_end(workload(loops, pod("b")), "server") == ProgramEnd(
-        count=1, exit_status=9, last_lines="no key"
-    )
+    end = program_end(workload(loops, pod("b")), "server")
+
+    assert end is not None
+    assert replace(end, reason="") == ProgramEnd(count=1, exit_status=9, last_lines="no key")
+    assert "ends again and again (CrashLoopBackOff" in end.reason
     assert program_end(workload(pod()), "server") is None
+
+
+@pytest.mark.parametrize(("why", "may_pass"), [("ErrImagePull", True), ("ImagePullBackOff", False)])
+def test_a_pod_without_its_image_says_so_and_first_it_may_pass(why: str, may_pass: bool) -> None:
+    end = program_end(workload(pod(phase="Pending", container=waiting(why, "no tag"))), "server")
+
+    assert end is not None
+    assert (end.exit_status, end.may_pass) == (None, may_pass)
+    assert end.reason.endswith(f"cannot be pulled ({why}): no tag")
+
+
+def test_a_process_is_one_whose_container_runs() -> None:
+    running = pod(container={"state": {"running": {"startedAt": "2026-11-21T22:00:00Z"}}})
+
+    assert runs(running, "server")
+    assert not runs(running, "sidecar")
+    assert not runs(pod(container=waiting("CrashLoopBackOff")), "server")
+    assert not runs(pod(phase="Pending", container=waiting("ContainerCreating")), "server")
