@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +25,9 @@ from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
 from rollout_kit.drivers.pulumi.marks import Machine, Mark, Marks, Object
 from rollout_kit.drivers.pulumi.recovery import Absence, LastUpdate, Verdict
 from rollout_kit.drivers.pulumi.session import Unsettled
+from rollout_kit.drivers.work import processes
 from tests.drivers.pulumi import recorded
+from tests.drivers.pulumi.lab import until
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HERE = Machine(host="ci-1", boot_id="boot", pid_namespace="pid:1")
@@ -288,3 +293,42 @@ def test_a_full_backend_is_refused_before_anything_is_sent(
     state.write_bytes(b" " * 20 * 2**20)
     with pytest.raises(Unsettled, match="needs 80 MB"):
         mending.expect_space(f"file://{tmp_path}", "proj", "acme/proj/dev")
+
+
+@pytest.mark.processes
+def test_hazard_9_a_cli_that_outlives_its_driver_is_waited_for(tmp_path: Path) -> None:
+    """It finishes what runs and records it; beside it nothing may begin."""
+    script = f"import time; time.sleep(0.3); open({str(tmp_path / 'recorded')!r}, 'w')"
+    lives = subprocess.Popen([sys.executable, "-c", script], process_group=0)
+    reaped = threading.Thread(target=lives.wait)
+    reaped.start()
+    start = processes.started(lives.pid)
+    assert start is not None
+    mark = Mark(operation="o", machine=marks.here(), at=NOW, pids=((lives.pid, start),))
+    said: list[str] = []
+    recovering.end_processes(mark, marks.here(), said.append)
+    assert (tmp_path / "recorded").exists()
+    assert said == [f"an update of ours still runs (process {lives.pid}); its end is awaited"]
+    reaped.join()
+    assert lives.returncode == 0
+
+
+@pytest.mark.processes
+def test_hazard_9_a_provider_that_outlives_its_cli_is_ended(tmp_path: Path) -> None:
+    """What it still makes nobody would record."""
+    plugin = f"import time; open({str(tmp_path / 'up')!r}, 'w'); time.sleep(60)"
+    script = (
+        f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {plugin!r}]).pid)"
+    )
+    cli = subprocess.Popen(
+        [sys.executable, "-c", script], process_group=0, stdout=subprocess.PIPE, text=True
+    )
+    start = processes.started(cli.pid) or ""
+    assert cli.stdout is not None
+    orphan = int(cli.stdout.readline())
+    cli.wait()
+    until((tmp_path / "up").exists)
+    mark = Mark(operation="o", machine=marks.here(), at=NOW, pids=((cli.pid, start),))
+    recovering.end_processes(mark, marks.here(), lambda sentence: None)
+    until(lambda: processes.started(orphan) is None)
+    cli.stdout.close()
