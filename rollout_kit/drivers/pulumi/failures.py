@@ -14,8 +14,8 @@ from rollout_kit.drivers.pulumi.events import Said
 from rollout_kit.ports import errors
 from rollout_kit.ports.errors import Conflict, Incompatible, OutsideError, Refused, Unavailable
 
-TESTED = ((3, 205), (3, 300))
-"""From and below: versions of the CLI whose behaviour this driver was held to."""
+AT_LEAST = (3, 205)
+"""Since then events come over gRPC; of another major, nothing is known."""
 _TAIL_LINES = 6
 _CLASSES: dict[Kind, type[OutsideError]] = {
     Kind.UNAVAILABLE: Unavailable,
@@ -106,7 +106,7 @@ def no_cli(command: str) -> Trouble:
         name="no-cli",
         message=f"there is no Pulumi CLI: {command} is not on PATH",
         why="The driver changes infrastructure through it, and brings none along.",
-        hint=f"Install it (pulumi.com/docs/install), at least {_dotted(TESTED[0])}, and put it on PATH.",
+        hint=f"Install it (pulumi.com/docs/install), at least {_dotted(AT_LEAST)}, and put it on PATH.",
         trouble="not-found",
     )
 
@@ -131,17 +131,13 @@ def unfit_version(printed: str) -> Trouble | None:
         return _unfit(
             f"the Pulumi CLI does not say its version: {text[:80]!r}", "unreadable-version"
         )
-    least, below = TESTED
-    if version[0] != least[0]:
+    if version[0] != AT_LEAST[0]:
         return _unfit(
-            f"the Pulumi CLI is version {text}, of another major than {least[0]}", "wrong-major"
+            f"the Pulumi CLI is version {text}, of another major than {AT_LEAST[0]}", "wrong-major"
         )
-    if version < least:
-        return _unfit(f"the Pulumi CLI is version {text}, older than {_dotted(least)}", "too-old")
-    if version >= below:
+    if version < AT_LEAST:
         return _unfit(
-            f"the Pulumi CLI is version {text}; this driver was tested below {_dotted(below)}",
-            "untested",
+            f"the Pulumi CLI is version {text}, older than {_dotted(AT_LEAST)}", "too-old"
         )
     return None
 
@@ -152,7 +148,7 @@ def _unfit(message: str, name: str) -> Trouble:
         name=name,
         message=message,
         why="What an interrupted update leaves behind, and how it is told, differs between versions.",
-        hint=f"Install a version from {_dotted(TESTED[0])} to below {_dotted(TESTED[1])}.",
+        hint=f"Install version {_dotted(AT_LEAST)} or later of major {AT_LEAST[0]}.",
         trouble="incompatible",
     )
 
