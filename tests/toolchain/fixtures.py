@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.toolchain.build import MissingError, built, find_go
-from tests.toolchain.cluster import Cluster, NoAddressesError, running
+
+if TYPE_CHECKING:
+    from tests.toolchain.cluster import Cluster
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """It takes some seconds to start. Where it cannot, tests are skipped; in CI they fail."""
+    from tests.toolchain.cluster import NoAddressesError, running  # other tests do without
+
     programs = built()
     if programs is None:
         _left_out(_why_not_built())
