@@ -25,7 +25,7 @@ from rollout_kit.ports.infra import (
     SetScheduler,
 )
 from tests.drivers.pulumi.rolling import PROGRAM, bring_up
-from tests.standin.fixtures import Cli, standin  # noqa: F401
+from tests.standin.fixtures import Cli, real_or_standin  # noqa: F401
 
 pytest.importorskip("pulumi")
 pytestmark = [pytest.mark.processes, pytest.mark.crash, pytest.mark.timeout(600)]
@@ -64,7 +64,12 @@ def ended(driver: PulumiDriver, key: str, change: InfraChange) -> JobStatus:
 
 
 @pytest.fixture
-def driver(standin: Cli) -> PulumiDriver:  # noqa: F811
+def standin(real_or_standin: Cli) -> Cli:  # noqa: F811
+    return real_or_standin
+
+
+@pytest.fixture
+def driver(standin: Cli) -> PulumiDriver:
     """A stack that stands, and the driver of a plan that names it."""
     shutil.copy(PROGRAM, standin.folder)
     bring_up(standin, {"fleet": json.dumps(BASE)})
@@ -83,7 +88,7 @@ def made(cli: Cli) -> PulumiDriver:
 
 def test_what_runs_is_what_program_and_world_agree_on(
     driver: PulumiDriver,
-    standin: Cli,  # noqa: F811
+    standin: Cli,
 ) -> None:
     assert landed(lambda: driver.node_spec("api-1")) == OLD
     assert driver.attached("api-1") is True
@@ -107,7 +112,7 @@ def test_what_runs_is_what_program_and_world_agree_on(
 
 def test_changes_are_announced_each_with_what_it_adds_and_nothing_is_written(
     driver: PulumiDriver,
-    standin: Cli,  # noqa: F811
+    standin: Cli,
 ) -> None:
     before = standin.world()
     changes: tuple[tuple[str, InfraChange], ...] = (
@@ -132,7 +137,7 @@ def test_changes_are_announced_each_with_what_it_adds_and_nothing_is_written(
 
 def test_a_change_is_held_to_what_was_announced_and_its_undo_too(
     driver: PulumiDriver,
-    standin: Cli,  # noqa: F811
+    standin: Cli,
 ) -> None:
     node = "urn:pulumi:dev::rolled_fleet::lab:index:Thing::node-api-1"
 
@@ -163,8 +168,10 @@ def test_a_change_is_held_to_what_was_announced_and_its_undo_too(
 
 def test_a_change_that_was_cut_off_leaves_nothing_that_looks_done_and_is_begun_again(
     driver: PulumiDriver,
-    standin: Cli,  # noqa: F811
+    standin: Cli,
 ) -> None:
+    if standin.real:
+        pytest.skip("the real engine breaks at nobody's word: see the tests that kill it")
     standin.faults({"at": "applied", "do": "crash", "name": "front-api-1"})
     cut = ended(driver, "r-1/api/api-1/detach/1", DETACH)
     assert cut.state in (JobState.LOST, JobState.FAILED), cut
@@ -176,7 +183,7 @@ def test_a_change_that_was_cut_off_leaves_nothing_that_looks_done_and_is_begun_a
 
 def test_another_program_undoes_only_what_it_would_otherwise_leave_alone(
     driver: PulumiDriver,
-    standin: Cli,  # noqa: F811
+    standin: Cli,
 ) -> None:
     begun_with = driver.program()
     assert landed(lambda: driver.put_back_by(begun_with)) == ""

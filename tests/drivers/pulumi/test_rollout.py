@@ -75,7 +75,7 @@ def test_killed_in_the_middle_it_goes_on_and_its_rollback_leaves_the_stack_as_it
         name for name, thing in _recorded(cli).items() if thing != before.get(name)
     }
 
-    back = machine.run("rollback", "--state", STATE, within_s=WITHIN_S)
+    back = machine.run("rollback", started["rollout"], "--state", STATE, within_s=WITHIN_S)
     assert back.code == 10, back.both
     after = _recorded(cli)
     assert {name: thing for name, thing in after.items() if not name.startswith("job-")} == before
