@@ -23,7 +23,7 @@ _NOW = {
 _DONE = {
     "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced",
     "create-replacement": "created replacement", "delete-replaced": "deleted original",
-    "refresh": "refreshed", "read": "read", "import": "imported", "same": "",
+    "refresh": "refresh", "read": "read", "import": "imported", "same": "",
 }  # fmt: skip
 _PLANNED = {
     "create": "create", "update": "update", "delete": "delete", "replace": "replace",
@@ -76,8 +76,12 @@ class Display:
         self._ops[urn] = meta
         self._begun[urn] = time.monotonic()
         self._settled.discard(urn)
-        if meta["op"] != "same" and not _default_provider(urn):
+        if meta["op"] == "refresh" and self._preview and not _default_provider(urn):
+            self._row(urn, "refreshing")
+        elif meta["op"] != "same" and not _default_provider(urn):
             self._row(urn, self._running(meta))
+        elif urn == self._root and self._said[urn] and not self._preview:
+            self._row(urn, "running")
 
     def _running(self, meta: dict) -> str:
         kept = (
@@ -91,10 +95,14 @@ class Display:
 
     def _outputs(self, meta: dict) -> None:
         urn = meta["urn"]
-        kept = self._ops.get(urn, {}).get("detailedDiff")
+        kept, before = (self._ops.get(urn, {}).get(key) for key in ("detailedDiff", "op"))
         self._ops[urn] = {**meta, "detailedDiff": meta["detailedDiff"] or kept}
         self._settled.add(urn)
-        if self._preview or _default_provider(urn) or urn == self._root:
+        if _default_provider(urn) or urn == self._root:
+            return
+        if self._preview:
+            if before == "refresh" and meta["op"] != "same":
+                self._row(urn, _PLANNED[meta["op"]])
             return
         if meta["op"] == "same":
             if urn in self._begun and self._ops[urn].get("shown_refresh"):
@@ -208,20 +216,23 @@ class Display:
 
     def _outputs_section(self, old: dict, new: dict) -> None:
         lines = []
-        for key in sorted(old.keys() | new.keys()):
+        known = self._ops.get(self._root, {}).get("op") == "same"
+        names = sorted(old.keys() | new.keys())
+        width = max(map(len, names), default=0)
+        for key in names:
+            name = f"{key:<{width}}"
             if key not in new:
                 if self._preview:
-                    lines.append(f"  - {key}: {_shown(old[key])}")
+                    lines.append(f"  - {name}: {_shown(old[key])}")
             elif key not in old:
-                mark = "+ " if old or self._ops.get(self._root, {}).get("op") == "same" else "  "
-                lines.append(f"  {mark}{key}: {_shown(new[key])}")
+                lines.append(f"  {'+ ' if old or known else '  '}{name}: {_shown(new[key])}")
             elif self._preview and new[key] == values.UNKNOWN:
                 continue
             elif old[key] == new[key] or values.is_secret(new[key]):
                 if not self._preview:
-                    lines.append(f"    {key}: {_shown(new[key])}")
+                    lines.append(f"    {name}: {_shown(new[key])}")
             else:
-                lines.append(f"  ~ {key}: {_shown(old[key])} => {_shown(new[key])}")
+                lines.append(f"  ~ {name}: {_shown(old[key])} => {_shown(new[key])}")
         if lines:
             self._say("Outputs:\n" + "\n".join(lines) + "\n")
 
@@ -262,15 +273,28 @@ def _difference(meta: dict) -> str:
     if not kinds or (meta["op"] in ("delete", "delete-replaced") and not kinds):
         return ""
     marks = (("add", "+"), ("delete", "-"), ("update", "~"))
-    text = "".join(
-        mark + top for kind, mark in marks for top, one in sorted(kinds.items()) if one == kind
-    )
+    text = ""
+    for kind, mark in marks:
+        tops = [top for top, one in sorted(kinds.items()) if one == kind]
+        text += mark + ",".join(tops) if tops else ""
     return f"[diff: {text}]"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, indent: int = 4) -> str:
     if values.is_secret(value):
         return values.MASK
     if value == values.UNKNOWN:
         return "[unknown]"
-    return json.dumps(values.mask(value), ensure_ascii=False)
+    if isinstance(value, dict) and value:
+        width = max(map(len, value))
+        rows = [(f"{key:<{width}}", one) for key, one in sorted(value.items())]
+        return _nested("{}", rows, indent)
+    if isinstance(value, list) and value:
+        return _nested("[]", [(f"[{at}]", one) for at, one in enumerate(value)], indent)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _nested(brackets: str, rows: list[tuple[str, Any]], indent: int) -> str:
+    inner = " " * (indent + 4)
+    lines = [f"{inner}{name}: {_shown(one, indent + 4)}" for name, one in rows]
+    return "\n".join([brackets[0], *lines, " " * indent + brackets[1]])

@@ -100,7 +100,7 @@ class Plugin(services.ResourceProviderServicer):
         return _answered(work, context)
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        found = self._lab.read(self._call(request), request.id, {}, {})
+        found = self._lab.read(self._call(request), request.id, {}, from_struct(request.properties))
         if found is None:
             return pb.ReadResponse()
         return pb.ReadResponse(

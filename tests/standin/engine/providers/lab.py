@@ -79,7 +79,7 @@ class Lab:
             _sleep(float(new[nap]))
         elif new.get(nap) and call.cancelled.wait(float(new[nap])):
             if policy == "partial":
-                raise Unfinished(id_, outputs, ["canceled while waiting for readiness"])
+                raise Unfinished(id_, outputs, [f"wait for '{call.name}' was cancelled"])
             raise OperationFailed(_STOPPED)
         if "failPartial" in new:
             raise Unfinished(id_, outputs, [str(new["failPartial"])])
@@ -99,7 +99,8 @@ class Lab:
         if not path.exists():
             return None
         found = {key: _whole(value) for key, value in json.loads(path.read_text()).items()}
-        return Read(inputs=found, outputs=self._outputs(id_, found))
+        known = {key: outputs[key] for key in ("computed", "secretOut") if key in outputs}
+        return Read(inputs=found, outputs={**found, **known})
 
     def invoke(self, token: str, arguments: Tree) -> Tree:
         raise OperationFailed(f"lab has no function {token}")
