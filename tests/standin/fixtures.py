@@ -24,6 +24,7 @@ import pytest
 from .engine.providers.lab import world
 
 HERE = Path(__file__).parent
+NO_REAL_CLI = "no real pulumi on PATH"
 _UNSET = ("PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE", "STANDIN_FAULTS", "KUBECONFIG")
 
 
@@ -150,7 +151,7 @@ def real_or_standin(
     cli.real = request.param == "real"
     if cli.real:
         if real_executable() is None:
-            pytest.skip("no real pulumi on PATH")
+            pytest.skip(NO_REAL_CLI)
         (cli.folder / "bin" / "pulumi").unlink()
     _enter(cli, monkeypatch)
     before = set(threading.enumerate())
