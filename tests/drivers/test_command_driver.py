@@ -348,7 +348,7 @@ def test_stop_ends_the_script_with_what_it_waits_for_and_then_asks_it_to_clear_u
     driver: CommandDriver, world: World
 ) -> None:
     world.says("describe", {**DESCRIBED, "actions": ["stop"]})
-    world.does("apply", "echo up; sleep 600")
+    world.does("apply", "sh -c 'echo up; exec sleep 600'")
     world.does("stop", "true")
     driver.begin("r/op/1", replace_node())
     assert eventually(lambda: driver.work("r/op/1").output == "up\n", 10.0)

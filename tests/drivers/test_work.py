@@ -76,7 +76,8 @@ def pid_of(work: Work, key: str) -> int:
     job = work.folder.job(key)
     assert job is not None
     role = job["places"][0]["role"]
-    holder = eventually(lambda: roles.holder(role), 10.0)
+    assert eventually(lambda: (held := roles.holder(role)) and held.alive, 10.0)
+    holder = roles.holder(role)
     assert holder is not None
     return holder.pid
 
@@ -123,6 +124,19 @@ def test_it_reads_its_input_and_its_environment_and_no_file_holds_a_secret(
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 4
     assert [path for path in files if b"a-secret-value" in path.read_bytes()] == []
+
+
+def test_a_relative_folder_is_the_same_for_a_program_that_runs_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plans").mkdir()
+    monkeypatch.chdir(tmp_path)
+    work = Work(WorkFolder(Path("plans/state")), dict(os.environ))
+    told = "import os; print(os.getcwd(), os.environ['ROLLOUT_KIT_WORK_FOLDER'])"
+    change(work, "r/op/1", python(Path("plans"), told))
+    assert finish(work, "r/op/1") is JobState.SUCCEEDED, work.status("r/op/1")
+    plans = tmp_path / "plans"
+    assert work.status("r/op/1").output == f"{plans} {plans / 'state' / 'work' / 'r%2Fop%2F1'}\n"
 
 
 def test_an_unset_variable_is_refused_before_anything_is_recorded(
@@ -270,7 +284,9 @@ def test_stop_reaches_a_program_that_lost_its_supervisor(work: Work, tmp_path: P
 
 def test_a_shell_and_what_it_waits_for_are_asked_together(work: Work, tmp_path: Path) -> None:
     script = Program(
-        argv=("sh", "-c", "echo up; sleep 600; echo on"), directory=tmp_path, group=True
+        argv=("sh", "-c", "sh -c 'echo up; exec sleep 600'; echo on"),
+        directory=tmp_path,
+        group=True,
     )
     change(work, "r/op/1", script)
     assert eventually(says(work, "r/op/1", "up"), 10.0)

@@ -31,7 +31,7 @@ class Script:
         mask: Callable[[str], str],
     ) -> None:
         self.argv = tuple(argv)
-        self.folder = folder
+        self.folder = folder.absolute()
         self.name = " ".join(argv)
         self._environment = environment
         self._mask = mask

@@ -45,7 +45,7 @@ class WorkFolder:
     folders: tuple[str, ...] = ("work", "queues", "roles")
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # programs run elsewhere, and name it too
 
     def create(self) -> None:
         for name in self.folders:

@@ -47,7 +47,7 @@ def launch(program: Program, key: str, role: str, input_file: str) -> Launch:
         "argv": list(program.argv),
         "environment": dict(program.environment),
         "inherits": program.inherits,
-        "directory": str(program.directory),
+        "directory": str(program.directory.absolute()),
         "log": "",
         "worker": "",
         "worker_variable": "",

@@ -39,6 +39,12 @@ def holder(role: str) -> Holder | None:
     return Holder(record, alive=False) if is_taken(role + ".lock") else None
 
 
+def at_it(role: str) -> bool:
+    """Whether who has the role runs, or is about to: what it left running does not count."""
+    found = holder(role)
+    return found is not None and (found.alive or not found.pid)
+
+
 def take(path: str, *, within_s: float | None = 0.0) -> int | None:
     """Take a lock file; None when another holds it. `within_s=None` waits as long as it takes.
 

@@ -163,10 +163,10 @@ def _await_turn(job: Job, work: str) -> None:
         for earlier in stopped:
             _end(earlier, work)
     for earlier in job["earlier"]:
-        while (holder := roles.holder(earlier["role"])) is not None and holder.alive:
+        while roles.at_it(earlier["role"]):
             if earlier["stop"]:
                 _end(earlier, work)
-            wait_for(holder)
+            time.sleep(_LOOK_S)
 
 
 def _end(earlier: Earlier, mine: str) -> None:

@@ -170,9 +170,8 @@ class Work:
             if job is None or job["queue"] != queue:
                 continue
             place = job["places"][0]
-            holder = roles.holder(place["role"])
             other = place["launch"]["spec"] if place["launch"] else ""
-            if (holder is not None and holder.alive) or roles.is_taken(str(work / "lock")):
+            if roles.at_it(place["role"]) or roles.is_taken(str(work / "lock")):
                 yield {
                     "work": str(work),
                     "role": place["role"],
