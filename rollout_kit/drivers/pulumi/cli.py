@@ -1,8 +1,9 @@
-"""One process of the CLI: its own process group, its end, what it said, and a limit on its time.
+"""One process of the CLI: its own session, its end, what it said, and a limit on its time.
 
 The CLI has no time limit, and an interrupt on the tool's own group would reach it too. Here it gets
 a signal only from us: one SIGINT asks it to finish what runs and stop; a second would leave
-operations without a recorded end, so nobody sends one.
+operations without a recorded end, so nobody sends one. Plugins lead process groups of their own; the
+session is what they have in common with their CLI, also when they outlive it.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Cli:
             text=True,
             encoding="utf-8",
             errors="replace",
-            process_group=0,
+            start_new_session=True,
         )
         self._running = process
         self._interrupted = False

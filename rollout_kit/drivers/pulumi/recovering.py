@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rollout_kit.drivers.pulumi import locks, recovery
 from rollout_kit.drivers.pulumi.api import Kind, Picture, Trouble, UpdateRequest
@@ -37,8 +38,27 @@ def end_processes(mark: Mark | None, here: Machine, say: Callable[[str], None]) 
                 if not processes.wait(pid, start, ENDS_BY_ITSELF_S):
                     processes.send_group(pid, start, processes.SIGKILL)
                     processes.wait(pid, start, _KILLED_WITHIN_S)
-        # What outlived it is a provider in its process group, whose work nobody will record.
-        processes.send_group(pid, start, processes.SIGKILL)
+        # What outlived it is a provider, whose work nobody will record.
+        for orphan, since in _in_session(pid, start):
+            processes.send(orphan, since, processes.SIGKILL)
+            processes.wait(orphan, since, _KILLED_WITHIN_S)
+
+
+def _in_session(leader: int, start: str) -> list[tuple[int, str]]:
+    """Who is left of this session, with start times: as long as one is, its number is nobody else's."""
+    if processes.started(leader) not in {None, start}:
+        return []
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (path / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        session = int(text.rpartition(")")[2].split()[3])
+        since = processes.started(int(path.name)) if session == leader else None
+        if since is not None and int(path.name) != leader:
+            found.append((int(path.name), since))
+    return found
 
 
 def free_stack(

@@ -321,7 +321,7 @@ def test_hazard_9_a_provider_that_outlives_its_cli_is_ended(tmp_path: Path) -> N
         f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {plugin!r}]).pid)"
     )
     cli = subprocess.Popen(
-        [sys.executable, "-c", script], process_group=0, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], start_new_session=True, stdout=subprocess.PIPE, text=True
     )
     start = processes.started(cli.pid) or ""
     assert cli.stdout is not None
