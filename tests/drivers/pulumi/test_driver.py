@@ -163,7 +163,8 @@ def test_a_change_is_held_to_what_was_announced_and_its_undo_too(
     back = ReplaceNode(node="api-1", spec=OLD)
     done = ended(driver, "r-1/undo/api/api-1/replace/1/1", back)
     assert done.state is JobState.SUCCEEDED, done.detail
-    assert landed(lambda: made(standin).node_spec("api-1")) == OLD
+    afresh = made(standin)
+    assert landed(lambda: afresh.node_spec("api-1")) == OLD
 
 
 def test_a_change_that_was_cut_off_leaves_nothing_that_looks_done_and_is_begun_again(
@@ -190,13 +191,15 @@ def test_another_program_undoes_only_what_it_would_otherwise_leave_alone(
     program = standin.folder / PROGRAM.name
     text = program.read_text()
     program.write_text(text + "\n# another commit\n")
-    assert landed(lambda: made(standin).put_back_by(begun_with)) == ""
+    unlike = made(standin)
+    assert landed(lambda: unlike.put_back_by(begun_with)) == ""
     program.write_text(
         text.replace('Thing("foreign"', 'Thing("foreigner"')
         .replace('if pulumi.Config().get("foreign")', "if True")
         .replace('{"value": pulumi.Config().get("foreign")}', '{"value": 1}')
     )
     kept = InfraProgram(path=begun_with.path, commit="abc123", digest=begun_with.digest)
-    sentence = landed(lambda: made(standin).put_back_by(kept))
+    another = made(standin)
+    sentence = landed(lambda: another.put_back_by(kept))
     assert "it would create Thing foreigner" in sentence
     assert "check out commit abc123" in sentence
