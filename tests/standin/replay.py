@@ -288,8 +288,8 @@ class Replay:
         assert begun.wait(_PATIENCE_S), "the slow operation never began"
         _await(lambda: bool(self._cli.checkpoint().get("pending_operations")))
         if verb != "destroy":
-            slow = self._cli.world_folder
-            _await(lambda: any(path.name.startswith("slow-") for path in slow.iterdir()))
+            wanted = [one["props"] for one in self._spec["resources"] if one["name"] == "slow"]
+            _await(lambda: wanted[0] in self._cli.world().values())
         pid = json.loads(self._cli.locks()[0].read_text())["pid"]
         for sent in signals:
             time.sleep(min(sent.get("after_ms", 0), 1000) / 1000)
