@@ -85,8 +85,8 @@ def test_help_loads_nothing_that_costs() -> None:
     [
         (
             ["aply"],
-            'error: rollout-kit: "aply" is none of validate, doctor, preview, apply, simulate, drill, resume, '
-            "rollback, hold, abort, approve, status, journal, unlock, sandbox, schema, demo\n"
+            'error: rollout-kit: "aply" is none of validate, doctor, preview, apply, simulate, drill, '
+            "resume, rollback, hold, abort, approve, status, journal, unlock, sandbox, schema, demo\n"
             'hint: did you mean "apply"?\n',
         ),
         (
