@@ -45,7 +45,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests but those of the official packages; under five minutes on two cores."""
+    """All tests but those of the official packages; about six minutes on two cores."""
     session.install("-q", "-e", ".[kubernetes,remote]", *_group("test"))
     session.run(
         "pytest", "-n", "2", "-m", "not clients and not cluster and not crash", *session.posargs
