@@ -9,6 +9,8 @@ import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 HERE = Path(__file__).parent
+WHOLE = ".[kubernetes,pulumi,remote]"
+"""The package with every extra: whatever a session selects, all of `tests` is imported."""
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -46,7 +48,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests but those of the official packages; about six minutes on two cores."""
-    session.install("-q", "-e", ".[kubernetes,remote]", *_group("test"))
+    session.install("-q", "-e", WHOLE, *_group("test"))
     session.run(
         "pytest", "-n", "2", "-m", "not clients and not cluster and not crash", *session.posargs
     )
@@ -55,7 +57,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def crash(session: nox.Session) -> None:
     """Whole rollouts, killed before and after every record, forward and back."""
-    session.install("-q", "-e", ".[remote]", *_group("test"))
+    session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("pytest", "-n", "2", "-m", "crash", *session.posargs)
 
 
@@ -69,14 +71,14 @@ def soak(session: nox.Session) -> None:
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Plants every fault of tests/mutants in a scratch copy: half an hour. `crash` plants ten."""
-    session.install("-q", "-e", ".[remote]", *_group("test"))
+    session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("python", "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session
 def clients(session: nox.Session) -> None:
     """The official packages against the emulator over real sockets, while a rollout goes on."""
-    session.install("-q", "-e", ".", *_group("test"))
+    session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("pytest", "-m", "clients", *session.posargs)
 
 
@@ -86,7 +88,7 @@ def cluster(session: nox.Session) -> None:
 
     Where that cannot be, the tests say why and are left out; in CI they fail.
     """
-    session.install("-q", "-e", ".[kubernetes,remote]", *_group("test"))
+    session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("python", "-m", "tests.toolchain", success_codes=[0, 3])
     session.run("pytest", "-m", "cluster", "-rs", *session.posargs)
 
