@@ -13,8 +13,6 @@ from rollout_kit.drivers.pulumi.recovery import Absence
 from rollout_kit.ports.errors import Refused, Trouble, Unavailable
 from tests.toolchain.cluster import Cluster
 
-pytest.importorskip("kubernetes")
-
 
 def _object(space: str, name: str, kind: str = "ConfigMap", version: str = "v1") -> Object:
     facts = {"apiVersion": version, "kind": kind, "namespace": space, "name": name}

@@ -27,7 +27,6 @@ from rollout_kit.ports.infra import (
 from tests.drivers.pulumi.rolling import PROGRAM, bring_up
 from tests.standin.fixtures import Cli, real_or_standin  # noqa: F401
 
-pytest.importorskip("pulumi")
 pytestmark = [pytest.mark.processes, pytest.mark.crash, pytest.mark.timeout(600)]
 
 T = TypeVar("T")

@@ -11,7 +11,6 @@ from rollout_kit.ports.errors import OutsideError, Refused
 from tests.drivers.pulumi.lab import Lab
 from tests.standin.fixtures import Cli, standin  # noqa: F401
 
-pytest.importorskip("pulumi.automation")
 pytestmark = [pytest.mark.processes]
 
 FOLDER_PROGRAM = """\

@@ -20,7 +20,6 @@ from tests.drivers.pulumi.rolling import (
 )
 from tests.standin.fixtures import Cli, install
 
-pytest.importorskip("pulumi")
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.crash,

@@ -24,7 +24,6 @@ from rollout_kit.drivers.pulumi.objects import NoObjects
 from tests.drivers.pulumi.lab import Lab, until
 from tests.standin.fixtures import Cli, real_or_standin, standin  # noqa: F401
 
-pytest.importorskip("pulumi.automation")
 pytestmark = [pytest.mark.crash, pytest.mark.processes]
 
 A1 = {"a": {"value": 1}, "b": {"value": 1}}
