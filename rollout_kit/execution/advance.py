@@ -272,7 +272,7 @@ def _send(run: Executor, op: Operation, key: str) -> None:
     except Conflict as error:
         _conflict(run, op, error)
     except OutsideError as error:
-        text = f"{error.message} {error.why}".strip()
+        text = error.sentences
         run.append(OperationFailed(operation=op.id, reason=text, hint=error.hint))
     else:
         run.live = run.live.doubt(op.id, holds=False)

@@ -45,5 +45,5 @@ def looked(what: str, look: Callable[[], str]) -> Finding:
     try:
         return fine(what, look())
     except OutsideError as error:
-        sentence = f"{error.message} {error.why}".strip()
+        sentence = error.sentences
         return wrong(what, sentence, hint=error.hint, trouble=error.trouble)

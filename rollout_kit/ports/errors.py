@@ -32,6 +32,11 @@ class OutsideError(Exception):
         self.hint = hint
         self.trouble = trouble
 
+    @property
+    def sentences(self) -> str:
+        """What, and why it matters, as one text."""
+        return f"{self.message}. {self.why}" if self.why else self.message
+
 
 class Unavailable(OutsideError):
     """Outcome unknown (timeout, reset, 5xx): observe, then decide again."""

@@ -52,7 +52,7 @@ def announced(found: Preview, readers: Readers, clock: Clock) -> Preview:
     except OutsideError as error:
         problem = Problem(
             summary="the infrastructure's program does not fit this plan",
-            detail=f"{error.message} {error.why}".strip(),
+            detail=error.sentences,
             hint=error.hint,
         )
         return replace(found, problems=(*found.problems, problem))
