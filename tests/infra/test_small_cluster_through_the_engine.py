@@ -44,6 +44,10 @@ class Stack:
             self._config[f"fleet:{key}"][name.replace("_", "-")].update(entry)
         self._configure()
 
+    def configured(self, key: str) -> Any:
+        """The whole value of one key."""
+        return copy.deepcopy(self._config[f"fleet:{key}"])
+
     def up(self) -> dict[str, str]:
         """What was done, by `Kind name`."""
         return self._done(lambda seen: self._stack.up(on_event=seen, refresh=True))
@@ -101,27 +105,27 @@ def test_each_change_is_one_small_update_and_a_look_at_the_world_finds_nothing_e
 ) -> None:
     stack.up()
     until(lambda: in_front(cluster, space, "api") == {"api-1-0", "api-2-0"})
-    assert _moved(stack.preview()) == {}
+    assert moved(stack.preview()) == {}
     first, other = _uid(cluster, space, API_1), _uid(cluster, space, API_2)
 
     stack.change("nodes", api_1={"attached": False})
-    assert _moved(stack.preview()) == {
+    assert moved(stack.preview()) == {
         "StatefulSet api-1": "update",
         "PodPatch api-1-rotation": "update",
     }
     stack.up()
     until(lambda: in_front(cluster, space, "api") == {"api-2-0"})
     assert _uid(cluster, space, API_1) == first
-    assert _moved(stack.preview()) == {}
+    assert moved(stack.preview()) == {}
 
     stack.change("nodes", api_1={"image": "server:2", "marker": "m2"})
-    assert _moved(stack.preview()) == {"StatefulSet api-1": "replace"}
+    assert moved(stack.preview()) == {"StatefulSet api-1": "replace"}
     stack.up()
     assert _uid(cluster, space, API_1) != first
     assert _uid(cluster, space, API_2) == other
     assert in_front(cluster, space, "api") == {"api-2-0"}
     until(lambda: in_front(cluster, space, "api-1") == {"api-1-0"})
-    assert _moved(stack.preview()) == {}  # the new pod reads as patched
+    assert moved(stack.preview()) == {}  # the new pod reads as patched
 
     second = _uid(cluster, space, API_1)
     stack.change("nodes", api_1={"attached": True})
@@ -136,7 +140,7 @@ def test_each_change_is_one_small_update_and_a_look_at_the_world_finds_nothing_e
         )
     )
     until(lambda: in_front(cluster, space, "api") == {"api-1-0", "api-2-0"})
-    assert _moved(stack.preview()) == {}  # and so does one that an eviction brought
+    assert moved(stack.preview()) == {}  # and so does one that an eviction brought
     assert stack.output()["nodes"]["api-1"]["runs"]["marker"] == "m2"
 
 
@@ -162,7 +166,7 @@ def test_a_stopped_scheduler_has_no_pod_and_comes_back_as_it_was(
     until(lambda: len(pods(cluster, space, selector)) == 1)
     stack._config["fleet:scheduler"]["running"] = False
     stack._configure()
-    assert _moved(stack.up()) == {"Deployment scheduler": "update"}
+    assert moved(stack.up()) == {"Deployment scheduler": "update"}
     until(lambda: not pods(cluster, space, selector))
     stack._config["fleet:scheduler"]["running"] = True
     stack._configure()
@@ -170,5 +174,5 @@ def test_a_stopped_scheduler_has_no_pod_and_comes_back_as_it_was(
     until(lambda: len(pods(cluster, space, selector)) == 1)
 
 
-def _moved(done: dict[str, str]) -> dict[str, str]:
+def moved(done: dict[str, str]) -> dict[str, str]:
     return {name: op for name, op in done.items() if not name.startswith("Stack ")}

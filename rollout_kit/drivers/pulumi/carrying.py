@@ -92,16 +92,28 @@ def _expect_program(session: Session) -> None:
 def _preview(session: Session, folder: str, file: Path, settled: Settled) -> tuple[Stream, Settled]:
     """One call: what this configuration would do to the world as it is, all resources looked at.
 
-    A second one where the provider cannot adopt what exists unrecorded: then that is to go.
+    A second one where what exists unrecorded cannot be adopted as it is: then that is to go.
     """
     run = _previewed(session, folder, file, settled)
-    if run.trouble is not None and settled.remedy.adopt:
-        session.tell(f"what exists unrecorded cannot be adopted: {run.trouble.message}")
+    if settled.remedy.adopt and (why := _not_adopted(run, settled)):
+        session.tell(f"what exists unrecorded cannot be adopted: {why}")
         settled = settled.without_adoption()
         run = _previewed(session, folder, file, settled)
     if run.trouble is not None:
         raise Unsettled(run.trouble)
     return run.stream, settled
+
+
+def _not_adopted(run: sdk.Run, settled: Settled) -> str:
+    """Why it cannot be: the provider says so, or it would be replaced, which no update then does."""
+    if run.trouble is not None:
+        return run.trouble.message
+    others = [
+        f"{step.op} {name_of(step.urn)}"
+        for step in run.stream.steps.values()
+        if step.urn in settled.remedy.adopt and not step.op.startswith("import")
+    ]
+    return ", ".join(others)
 
 
 def _previewed(session: Session, folder: str, file: Path, settled: Settled) -> sdk.Run:
