@@ -44,6 +44,8 @@ def answering(tmp_path: Path) -> Iterator[ProcessDriver]:
         assert eventually(lambda port=node.port: answers(port))
     assert driver.fleet.front is not None
     assert eventually(lambda: answers(driver.fleet.front.port))
+    # The front still counts the connection that asked until it has seen its end.
+    assert eventually(lambda: not any(map(driver.connections, driver.fleet.nodes)))
     yield driver
     stop_everything(StateFolder(driver.fleet.state), 0.0)
 
