@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rollout_kit.document.plan import UNCOUNTED_WORKERS, ManualInfra, ProcessInfra
+from rollout_kit.document.plan import UNCOUNTED_WORKERS, CommandInfra, ManualInfra, ProcessInfra
 from rollout_kit.model.capability import Capability
 from rollout_kit.model.observation import Absent, capability_fact, node_fact
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.specs import parse
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft
+from rollout_kit.ports.infra import Answers
 
 PIN = "DW_V2_PIN_TO_RECORDED_FINGERPRINT"
 MULTI_NODE = "DW_V2_MULTI_NODE"
@@ -24,6 +25,16 @@ OWN_CACHE = "separate-caches"
 UNREAD = "unread-node-specs"
 ACCEPTABLE = (UNPINNED, SINGLE_NODE, OWN_DATABASE, OWN_CACHE, UNREAD, UNCOUNTED_WORKERS)
 
+_REPLACING = frozenset(
+    {
+        "detach_node",
+        "replace_node",
+        "replace_maintenance",
+        "stop_scheduler",
+        "deploy_cohort",
+        "stop_cohort",
+    }
+)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
@@ -71,6 +82,22 @@ def fit_for_several_nodes(draft: Draft) -> Iterator[Problem]:
                 hint=f"give all nodes one cache store, or accept it under target.accept.{OWN_CACHE}",
                 accept=OWN_CACHE,
             )
+
+
+def known_before_it_is_replaced(draft: Draft) -> Iterator[Problem]:
+    """What a script cannot name nobody could start again: no acceptance helps."""
+    unable = f"{CANNOT} {Answers.SPEC.value}" in draft.situation.unread.values()
+    if not unable or not isinstance(draft.document.infra, CommandInfra):
+        return
+    found = [one.operation.id for one in draft.writes if one.operation.kind in _REPLACING]
+    if found:
+        more = f" and {len(found) - 1} more operations" if len(found) > 1 else ""
+        yield Problem(
+            summary="What runs is not known",
+            detail="The script does not answer spec:"
+            f" what {found[0]}{more} would replace could not be put back.",
+            hint="let its `observe` name each image, and its `describe` list spec",
+        )
 
 
 def workers_that_can_be_counted(draft: Draft) -> Iterator[Problem]:

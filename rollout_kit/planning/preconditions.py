@@ -23,6 +23,7 @@ BEFORE_A_WRITE: tuple[Precondition, ...] = (
     order.known_images,
     order.capable,
     fleet_shape.not_embedded,
+    fleet_shape.known_before_it_is_replaced,
     fleet_shape.fit_for_several_nodes,
     fleet_shape.workers_that_can_be_counted,
     unversioned.no_live_unversioned_cohort,

@@ -191,7 +191,16 @@ class InfraReader(Protocol):
 
 
 @runtime_checkable
-class Programmed(Protocol):
+class Announces(Protocol):
+    """A driver that says beforehand which resources each change will touch, and keeps to it."""
+
+    def hold_to(self, announced: tuple[Announcement, ...], program: InfraProgram | None) -> None:
+        """What the rollout announced, and with which program: a change beyond that is refused."""
+        ...
+
+
+@runtime_checkable
+class Programmed(Announces, Protocol):
     """A driver beside whose fleet there is a program of infrastructure, and a state that it records."""
 
     def program(self) -> InfraProgram:
@@ -200,10 +209,6 @@ class Programmed(Protocol):
 
     def binding(self) -> Mapping[str, str]:
         """What a saved preview is held to beside the fleet, each with a value that people can compare."""
-        ...
-
-    def hold_to(self, announced: tuple[Announcement, ...], program: InfraProgram | None) -> None:
-        """What the rollout announced, and with which program: an update beyond that is refused."""
         ...
 
     def output(self, path: tuple[str, ...]) -> object:

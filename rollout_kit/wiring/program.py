@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout_kit.model.state import RolloutState
-from rollout_kit.ports.infra import Programmed
+from rollout_kit.ports.infra import Announces, Programmed
 from rollout_kit.wiring.announcing import landed
 from rollout_kit.wiring.outside import Outside
 from rollout_kit.wiring.result import Ending, Result, Surroundings
@@ -12,7 +12,7 @@ from rollout_kit.wiring.result import Ending, Result, Surroundings
 def hold_to_the_announced(state: RolloutState, outside: Outside) -> None:
     """From here on the driver refuses what would reach further than this rollout said it would."""
     infra, started = outside.writers.infra, state.started
-    if started is not None and isinstance(infra, Programmed):
+    if started is not None and isinstance(infra, Announces):
         infra.hold_to(started.announced, started.program)
 
 

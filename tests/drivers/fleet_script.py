@@ -2,7 +2,8 @@
 
 It stands for a user's own: it knows the process driver's machinery as others know systemd. Faults
 for tests lie as files in the folder $SCRIPT_FAULTS: `lies` (of a kind of change it says that it
-did, and did nothing), `hangs` (a change never ends). $SCRIPT_WITHOUT: what it does not answer.
+did, and did nothing), `hangs` (a change never ends), `widens` (a change of this kind would touch one
+thing more than before). $SCRIPT_WITHOUT: what it does not answer.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def main(fleet: str, action: str) -> int:
         case "observe":
             tell(contract=1, **observe(driver))
         case "preview":
-            tell(contract=1, changes=[previewed(driver, entry) for entry in request["changes"]])
+            changes = [previewed(driver, entry, faults) for entry in request["changes"]]
+            tell(contract=1, changes=changes)
         case "apply":
             return apply(driver, request, faults)
     return 0
@@ -101,12 +103,16 @@ def spec_told(spec: ProcessSpec) -> dict[str, Any]:
     }
 
 
-def previewed(driver: ProcessDriver, entry: dict[str, Any]) -> dict[str, Any]:
+def previewed(driver: ProcessDriver, entry: dict[str, Any], faults: Path) -> dict[str, Any]:
     (told,) = driver.announce(((entry["operation"], change_of(entry["change"])),))
+    resources = [f"unit/{name}" for name in told.resources]
+    widens = faults / "widens"
+    if widens.exists() and entry["change"]["kind"] == widens.read_text():
+        resources.append("proxy/shared")
     return {
         "operation": told.operation,
-        "resources": [f"unit/{name}" for name in told.resources],
-        "kinds": ["unit"],
+        "resources": resources,
+        "kinds": ["unit" for _ in resources],
         "changed": list(told.changed),
     }
 

@@ -145,6 +145,38 @@ def test_a_script_that_is_killed_has_failed_and_what_it_was_at_is_undone(
     is_as_before(info)
 
 
+def test_what_would_reach_further_than_announced_is_refused_and_named(
+    place: tuple[Machine, SandboxInfo],
+) -> None:
+    machine, info = place
+    command = apply(machine, plan_of(machine, info, "widened"))
+    running = machine.start(*command, environment=faulty(machine))
+    machine.await_event("OperationCompleted", "schema/run", state="widened")
+    widening = fault(machine, "widens", "replace_node")
+    ran = running.end(400)
+    assert ran.code == 13, ran.both[-4000:]
+    assert "did not announce: unit proxy/shared" in ran.both
+    is_as_before(info)  # the gap is closed again
+    widening.unlink()
+    back = machine.run("rollback", "--state", "widened", environment=faulty(machine), within_s=400)
+    assert back.code == 10, back.both[-4000:]
+
+
+def test_a_script_that_cannot_tell_what_runs_changes_nothing(
+    place: tuple[Machine, SandboxInfo],
+) -> None:
+    machine, info = place
+    plan = plan_of(machine, info, "blind")
+    path = machine.folder / plan[0]
+    accepted = "target:\n  accept: {unread-node-specs: mine}\n"
+    path.write_text(path.read_text().replace("target:\n", accepted, 1))
+    blind = {**faulty(machine), "SCRIPT_WITHOUT": "spec"}
+    ran = machine.run(*apply(machine, plan), environment=blind)
+    assert ran.code == 1, ran.both[-4000:]
+    assert "What runs is not known" in ran.both
+    assert machine.events("blind") == []
+
+
 def test_forward_with_the_tool_killed_while_the_script_is_at_work(
     place: tuple[Machine, SandboxInfo],
 ) -> None:
@@ -196,6 +228,37 @@ def test_what_the_script_does_not_offer_is_a_persons_share(tmp_path: Path) -> No
         assert versions(info) == {info.versions.server_to}
         assert builds(info) == {info.versions.worker_to}
         assert in_rotation(info) == list(NODES), "nobody was asked to touch the front"
+
+
+def test_without_a_count_a_persons_word_comes_before_the_scheduler_is_touched(
+    tmp_path: Path,
+) -> None:
+    with sandbox_machine(tmp_path, workers=1, rate_hz=2) as (machine, info):
+        command = apply(machine, plan_of(machine, info, "uncounted"))
+        uncounted = {**faulty(machine), "SCRIPT_WITHOUT": "processes"}
+        here = ("--state", "uncounted")
+        held = []
+        ran = machine.run(*command, environment=uncounted, within_s=400)
+        while ran.code == 12 and len(held) < 6:
+            hold = [one for one in machine.events("uncounted") if one["is"] == "RolloutHeld"][-1]
+            held.append(hold["operation"])
+            if hold["operation"] == "scheduler/stop":
+                scheduler = fleet.driver_of(info).scheduler_spec()
+                assert scheduler is not None
+                assert scheduler.image == info.versions.server_image(info.versions.server_from)
+                assert "`describe` of the script does not list `processes`" in ran.both
+            said = machine.run("approve", hold["operation"], "--because", "I looked", *here)
+            assert said.code == 0, said.both
+            ran = machine.run("resume", *here, environment=uncounted, within_s=400)
+        assert ran.code == 0, ran.both[-4000:]
+        assert held == [
+            "api/maintenance/queue-worker/replace",
+            "scheduler/stop",
+            "drain/orders/retired",
+            "drain/shipping/retired",
+        ]
+        assert len(fleet.driver_of(info).scheduler_processes()) == 1
+        assert versions(info) == {info.versions.server_to}
 
 
 def test_the_contract_is_printed_by_the_command(tmp_path: Path) -> None:

@@ -166,6 +166,22 @@ def test_a_driver_that_cannot_tell_what_runs_is_refused_unless_accepted() -> Non
     assert found.accept == "unread-node-specs"
 
 
+def test_a_script_that_cannot_tell_what_runs_replaces_nothing_whoever_accepts_it() -> None:
+    unread = {node_fact(node, "spec"): f"{CANNOT} spec" for node in ("api-1", "api-2")}
+    facts = {node_fact(node, "spec_json"): None for node in ("api-1", "api-2")}
+    fleet = replace(newer(), unread=unread, more=facts)
+    script = ("{driver: process, fleet: fleet.yaml}", "{driver: command, argv: [./fleet.sh]}")
+    mine = (
+        "  credentials: {operator",
+        "  accept: {unread-node-specs: mine}\n  credentials: {operator",
+    )
+    found = refusal(fleet, "What runs is not known", document(script, mine))
+    assert found.detail.startswith("The script does not answer spec: what api/api-1/detach and ")
+    assert found.accept is None
+    verify = document(script, mine, steps="  - {id: verify, uses: verify}\n")
+    assert "What runs is not known" not in summaries(fleet, verify)
+
+
 # --- cohorts and what gives them work -------------------------------------------------------------
 
 

@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from rollout_kit.drivers import announcing, asked_jobs
+from rollout_kit.drivers.command import asking
 from rollout_kit.drivers.command.contract import Json, asked, change_asked
+from rollout_kit.drivers.command.held import Held
 from rollout_kit.drivers.command.looks import Looks
 from rollout_kit.drivers.command.observed import Observed
-from rollout_kit.drivers.command.previewed import announced
+from rollout_kit.drivers.command.previewed import Previews
 from rollout_kit.drivers.command.said import said
 from rollout_kit.drivers.command.script import Script
 from rollout_kit.drivers.work import pump, roles
 from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program, names_in
+from rollout_kit.drivers.work.turns import operation_of
 from rollout_kit.drivers.work.work import Work
-from rollout_kit.model import codec
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import Observation
-from rollout_kit.model.operation import Announcement
+from rollout_kit.model.operation import Announcement, InfraProgram
 from rollout_kit.model.request import Request
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.asking import CANNOT
-from rollout_kit.ports.errors import OutsideError, Unknowable
+from rollout_kit.ports.errors import InFlight, NotYet, OutsideError, Unavailable, Unknowable
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
@@ -49,7 +51,7 @@ T = TypeVar("T")
 
 
 class CommandDriver:
-    """Implements `ports.infra.Infra`, and `ports.requests.AsksPeople` for jobs it does not offer.
+    """Implements `ports.infra.Infra`, `Announces`, and `ports.requests.AsksPeople` for what it lacks.
 
     One `observe` answers all readings for about a second. A change runs in a child that outlives
     this process, one at a time; the script ends with 0 when it is done.
@@ -80,9 +82,11 @@ class CommandDriver:
             f"`{name} describe`", self._describe, monotonic_s, fresh_s=FOR_EVER_S
         )
         self._observed = Looks(f"`{name} observe`", self._observe, monotonic_s)
-        self._previews: dict[str, Looks[tuple[Announcement, ...]]] = {}
+        self._previews = Previews(self._script, monotonic_s)
         self._ended: set[str] = set()  # keys whose end was seen
-        self._asked: dict[str, Asked] = {}  # jobs that a person was asked for, by key
+        self._asked: dict[str, Asked] = {}  # a person's share, by key
+        self._held = Held()
+        self._refused: dict[str, str] = {}  # by key: what it would have done beyond the announced
 
     def answers(self) -> frozenset[Answers]:
         """What `describe` says; where it gives no answer, everything: each reading then says why.
@@ -97,13 +101,16 @@ class CommandDriver:
         return frozenset(Answers(name) for name in told["answers"]) | previews | {Answers.JOBS}
 
     def request(self, change: InfraChange) -> Request | None:
-        """A job that the script does not run. All else it does itself."""
-        if not isinstance(change, RunJob) or self._offers(Answers.JOBS):
+        """What takes a person, or their word. All else the script does itself."""
+        if not asking.is_for_a_person(change, self._offered()):
             return None
-        return asked_jobs.request_of(change)
+        return asking.request_of(change)
 
     def tell(self, baseline: Observation | None, asked: tuple[Asked, ...]) -> None:  # noqa: ARG002
         self._asked = {one.key: one for one in asked}
+
+    def hold_to(self, announced: tuple[Announcement, ...], program: InfraProgram | None) -> None:  # noqa: ARG002
+        self._held = Held(announced)
 
     def node_spec(self, node: str) -> ProcessSpec:
         return self._look(Answers.SPEC).node_spec(node)
@@ -151,8 +158,13 @@ class CommandDriver:
 
     def work(self, key: str) -> JobStatus:
         """Its standard output without the sentences, the last of which is progress or outcome."""
-        if (asked := self._asked.get(key)) is not None:
-            return _of_person(asked)
+        if (refused := self._refused.get(key)) is not None:
+            return JobStatus(state=JobState.REFUSED, detail=refused)
+        status = self._of_script(key)
+        asked = self._asked.get(key)
+        return asking.status_of(asked, status) if asked else status
+
+    def _of_script(self, key: str) -> JobStatus:
         status = self._work.status(key)
         if status.state is JobState.UNKNOWN:
             return status
@@ -174,24 +186,30 @@ class CommandDriver:
         for op, change in changes:
             if isinstance(change, RunCommand):
                 (told[op],) = announcing.announce(((op, change),), self)
-            elif (request := self.request(change)) is not None:
+            elif isinstance(change, RunJob) and (request := self.request(change)) is not None:
                 told[op] = asked_jobs.announced(op, request)
             else:
                 scripts.append((op, change))
-        told |= {one.operation: one for one in (self._preview(scripts) if scripts else ())}
+        told |= {one.operation: one for one in (self._previews.of(scripts) if scripts else ())}
         return tuple(told[op] for op, _ in changes)
 
     def begin(self, key: str, change: InfraChange) -> None:
-        """Raises Refused: the script does not do this, an environment variable is not set."""
+        """A change that would reach beyond what was announced is not sent: `work` says so.
+
+        Raises Refused: the script does not do this, an environment variable is not set. NotYet: its
+        `preview` has not answered.
+        """
         if isinstance(change, RunCommand):
             self._work.run_command(key, change, self._script.folder, self._secrets)
             return
         if isinstance(change, SetAttached):
             self._must_answer(Answers.MEMBERSHIP)
-        if key in self._asked:
-            return
         if isinstance(change, RunJob):
+            if key in self._asked:
+                return
             self._must_answer(Answers.JOBS)
+        if not self._may(key, change):
+            return
         request = asked("apply", key=key, change=change_asked(change))
         program = Program(
             argv=(*self._script.argv, "apply"),
@@ -223,34 +241,40 @@ class CommandDriver:
         if before not in settled and "stop" in self._described.get().get("actions", ()):
             self._script.run("stop", asked("stop", key=key), STOPPED_WITHIN_S)
 
+    def _may(self, key: str, change: InfraChange) -> bool:
+        """Whether it still does no more than was announced; asked just before it is sent."""
+        self._refused.pop(key, None)
+        if not self._held or self._work.status(key).state in UNDER_WAY:
+            return True
+        name = self._script.name
+        if "preview" not in self._described.get().get("actions", ()):
+            beyond: tuple[str, ...] = (f"nobody knows what: `{name} describe` offers no `preview`",)
+        else:
+            try:
+                (now,) = self._previews.of(((operation_of(key) or key, change),))
+            except (InFlight, Unavailable) as error:
+                raise NotYet(f"not sent yet: {error.message}", hint=error.hint) from error
+            beyond = self._held.beyond(key, now)
+        if beyond:
+            self._refused[key] = (
+                f"`{name} apply` would do what the rollout did not announce: {', '.join(beyond)}"
+            )
+        return not beyond
+
     def _look(self, what: Answers) -> Observed:
         self._must_answer(what)
         return self._observed.get()
 
-    def _offers(self, what: Answers) -> bool:
-        return what.value in self._described.get()["answers"]
+    def _offered(self) -> frozenset[Answers]:
+        return frozenset(Answers(name) for name in self._described.get()["answers"])
 
     def _must_answer(self, what: Answers) -> None:
-        if not self._offers(what):
+        if what not in self._offered():
             raise Unknowable(
                 f"{CANNOT} {what.value}",
                 why=f"`{self._script.name} describe` does not list it.",
                 hint="Let the script answer it, or a person says so.",
             )
-
-    def _preview(self, changes: Sequence[tuple[str, InfraChange]]) -> tuple[Announcement, ...]:
-        """What the script says of them; asked once, however often somebody looks whether it landed."""
-        listed = [{"operation": op, "change": change_asked(change)} for op, change in changes]
-        request = asked("preview", changes=listed)
-        if request not in self._previews:
-            wanted = tuple(op for op, _ in changes)
-
-            def ask() -> tuple[Announcement, ...]:
-                return announced(self._script.ask("preview", request), wanted, self._script.name)
-
-            name = f"`{self._script.name} preview`"
-            self._previews = {request: Looks(name, ask, self._monotonic_s)}
-        return self._previews[request].get()
 
     def _describe(self) -> Json:
         return self._script.ask("describe", asked("describe"))
@@ -264,11 +288,3 @@ class CommandDriver:
     def _masked(self, text: str) -> str:
         data = text.encode(errors="surrogateescape")
         return pump.masked(data, self._values, final=True)[0].decode(errors="replace")
-
-
-def _of_person(asked: Asked) -> JobStatus:
-    change = codec.from_json(RunJob, asked.change)
-    if asked.said or asked.done:
-        return asked_jobs.said_of(change)
-    request = asked_jobs.request_of(change)
-    return JobStatus(state=JobState.ASKED, detail=f"a person has to {request.sentence}")

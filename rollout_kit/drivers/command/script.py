@@ -8,16 +8,23 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from rollout_kit.drivers.command.contract import VERSION, Json, answered
+from rollout_kit.drivers.command.drain import Drain
 from rollout_kit.drivers.work.folder import last_lines
 from rollout_kit.ports.errors import OutsideError, Refused, Trouble, Unavailable
 
 ANSWERS_WITHIN_S = 60.0
 """A reading that takes longer is given up: its processes are killed."""
 ANSWER_AT_MOST = 16 * 1024 * 1024
+SAID_AT_MOST = 64 * 1024
 
 
 class Script:
@@ -47,36 +54,45 @@ class Script:
 
     def run(self, action: str, request: str, within_s: float = ANSWERS_WITHIN_S) -> str:
         """What it printed on standard output. Raises Refused or Unavailable."""
+        with TemporaryFile() as question:
+            question.write(request.encode())
+            question.seek(0)
+            process = self._started(action, question)
+        with process:
+            output = Drain(process.stdout, ANSWER_AT_MOST, too_much=partial(_kill, process))
+            errors = Drain(process.stderr, SAID_AT_MOST)
+            in_time = _ended(process, (output, errors), time.monotonic() + within_s)
+            if not in_time:
+                _kill(process)
+        if output.overflowed:
+            raise self._killed(action, f"printed more than {ANSWER_AT_MOST} bytes", Trouble.SERVER)
+        if not in_time:
+            raise self._killed(action, f"gave no answer within {within_s:g} s", Trouble.TIMEOUT)
+        if process.returncode != 0:
+            raise self._failed(action, process.returncode, errors.text)
+        return output.text
+
+    def _started(self, action: str, question: IO[bytes]) -> subprocess.Popen[bytes]:
         try:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [*self.argv, action],
                 cwd=self.folder,
                 env=dict(self._environment),
-                stdin=subprocess.PIPE,
+                stdin=question,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         except OSError as error:
             raise self._cannot_start(error) from error
-        with process:
-            try:
-                output, errors = process.communicate(request.encode(), timeout=within_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise Unavailable(
-                    f"`{self.name} {action}` gave no answer within {within_s:g} s",
-                    why="It was killed, with all that it had started.",
-                    hint=self._by_hand(action),
-                    trouble=Trouble.TIMEOUT,
-                ) from None
-        if process.returncode != 0:
-            raise self._failed(action, process.returncode, errors.decode(errors="replace"))
-        if len(output) > ANSWER_AT_MOST:
-            raise Unavailable(
-                f"`{self.name} {action}` printed {len(output)} bytes, at most {ANSWER_AT_MOST} are read"
-            )
-        return output.decode(errors="replace")
+
+    def _killed(self, action: str, did: str, trouble: Trouble) -> Unavailable:
+        return Unavailable(
+            f"`{self.name} {action}` {did}",
+            why="It was killed, with all that it had started.",
+            hint=self._by_hand(action),
+            trouble=trouble,
+        )
 
     def _by_hand(self, action: str) -> str:
         if action not in {"describe", "observe"}:
@@ -121,3 +137,20 @@ class Script:
             hint=hint,
             trouble=Trouble.NOT_FOUND,
         )
+
+
+def _ended(process: subprocess.Popen[bytes], streams: Iterable[Drain], until_s: float) -> bool:
+    """Whether it has closed its streams and ended by then, on the monotonic clock."""
+    if not all(stream.ended(until_s) for stream in streams):
+        return False
+    try:
+        process.wait(max(0.0, until_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """It, and all that it has started in its group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
