@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from rollout_kit.ports.errors import OutsideError
 from rollout_kit.transport import cluster_faults, faults
+from rollout_kit.transport.cluster_ways import open_websocket, settle_proxy
 from rollout_kit.transport.messages import Request, Response
 from rollout_kit.transport.network import BODY_LIMIT_BYTES, CONNECT_TIMEOUT_S
 from rollout_kit.transport.port_forward import Tunnel
 from rollout_kit.transport.secret import Secret
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
     from urllib3.response import BaseHTTPResponse
 
 SCHEME = "kubernetes-api://"
@@ -83,20 +84,23 @@ class ApiServer:
         Raises:
             OutsideError: it could not be opened.
         """
-        from kubernetes.stream.ws_client import create_websocket
+        from urllib3.exceptions import HTTPError
         from websocket import WebSocketException
 
+        failure: OutsideError
         client = self._connected()
-        headers = {"sec-websocket-protocol": Tunnel.PROTOCOL}
+        headers: dict[str, str] = {}
         self._sign(client, headers)
-        host = client.configuration.host.replace("http", "ws", 1)
-        address = f"{host}/api/v1/namespaces/{namespace}/pods/{pod}/portforward?ports={port}"
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward?ports={port}"
+        until_s = self._monotonic_s() + request.timeout_s
+        step_s = min(CONNECT_TIMEOUT_S, request.timeout_s)
         try:
-            websocket = create_websocket(client.configuration, address, headers)
+            websocket = open_websocket(client.configuration, path, headers, Tunnel.PROTOCOL, step_s)
+        except HTTPError as error:
+            failure = cluster_faults.explain(error, request, self.label)
         except (WebSocketException, OSError) as error:
-            failure: OutsideError = cluster_faults.explain_websocket(error, request, self.label)
+            failure = cluster_faults.explain_websocket(error, request, self.label)
         else:
-            until_s = self._monotonic_s() + request.timeout_s
             return Tunnel(websocket, until_s=until_s, monotonic_s=self._monotonic_s)
         raise failure
 
@@ -145,8 +149,11 @@ class ApiServer:
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way
             failure = cluster_faults.no_credentials(error, self._place())
         else:
-            given = [one for one in settings.values() if one["in"] == "header"]
-            headers.update({one["key"]: one["value"] for one in given})
+            for one in settings.values():
+                headers[one["key"]] = one["value"].strip()
+                if not headers[one["key"]].isprintable():
+                    odd = ValueError("its token has a character that no header can carry")
+                    raise cluster_faults.no_credentials(odd, self._place())
             return
         raise failure
 
@@ -168,7 +175,7 @@ class ApiServer:
         try:
             with _overhearing() as said:
                 if place is None:
-                    config.load_incluster_config(client_configuration=configuration)
+                    self._own_account(configuration)
                 else:
                     config.load_kube_config(
                         config_file=str(place),
@@ -178,10 +185,23 @@ class ApiServer:
                     )
             if said and not configuration.api_key:
                 raise ValueError(said[-1])
+            settle_proxy(configuration)
             return client.ApiClient(configuration)
         except Exception as error:  # noqa: BLE001 - files, YAML, certificates, plugins: of any kind
             failure = cluster_faults.no_credentials(error, self._place())
         raise failure
+
+    def _own_account(self, configuration: Configuration) -> None:
+        """That of the pod that we run in. Its token is read again every minute: it is short-lived."""
+        from kubernetes.config import incluster_config
+
+        if self._context:
+            raise ValueError("a context is named, and there is no kubeconfig to have it")
+        incluster_config.InClusterConfigLoader(
+            token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
+            cert_filename=incluster_config.SERVICE_CERT_FILENAME,
+            environ=self._environment,
+        ).load_and_set(configuration)
 
     def _file(self) -> Path | str | None:
         """The kubeconfig to read; None inside a pod that was given none. KUBECONFIG may be a list."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rollout_kit.ports.errors import (
@@ -16,7 +15,9 @@ from rollout_kit.ports.errors import (
     Trouble,
     Unavailable,
 )
+from rollout_kit.transport import faults
 from rollout_kit.transport.errors import Transient
+from rollout_kit.transport.faults import There
 from rollout_kit.transport.messages import Request
 from rollout_kit.transport.network import BODY_LIMIT_BYTES
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from urllib3.exceptions import HTTPError
 
 ROLE = "docs/drivers.md, section kubernetes, has the Role that is needed"
-_NOTHING_SENT = "Nothing was sent."
-_UNKNOWN = "Whether the request took effect is not known."
 
 
 def no_library() -> OutsideError:
@@ -41,8 +40,8 @@ def no_credentials(error: Exception, place: str) -> OutsideError:
     said = " ".join(str(error).split())[:300] or type(error).__name__
     return Refused(
         f"no way to the cluster by {place}: {said}",
-        why="The kubeconfig says where the cluster is and who we are to it.",
-        hint="try the same with `kubectl --kubeconfig … --context … get pods`",
+        why="It says where the cluster is and who we are to it.",
+        hint="name a kubeconfig (KUBECONFIG, infra.kubernetes) with which `kubectl get pods` works",
         trouble=Trouble.AUTH,
     )
 
@@ -55,43 +54,70 @@ def too_large(request: Request) -> OutsideError:
     )
 
 
+def _there(cluster: str) -> There:
+    return There(
+        name=cluster,
+        vouches="the kubeconfig's certificate-authority is that of another one",
+        certificate="take the kubeconfig from the cluster again",
+        tls="is the server of the kubeconfig the address of an API server?",
+        address="check the server of the kubeconfig, DNS and VPN",
+        port="does its API server run, and is this its port?",
+        network="check the server of the kubeconfig, firewall and VPN",
+        proxy="check HTTPS_PROXY, NO_PROXY and the proxy-url of the kubeconfig",
+        stopped="the pod was stopped in the middle, or the network between here and there is bad",
+    )
+
+
 def explain(error: HTTPError, request: Request, cluster: str) -> OutsideError:
     """What the library raised; it carries headers, and none of it is kept."""
     from urllib3 import exceptions
 
-    found = _by_cause(error, cluster)
-    if found is not None:
-        return found
+    there = _there(cluster)
     match error:
+        case exceptions.ProxyError():
+            return faults.no_way_through(there, _said_by_proxy(error))
+        case _ if (found := faults.by_cause(error, there)) is not None:
+            return found
         case exceptions.ConnectTimeoutError():
-            return _silent(cluster)
+            return faults.silent(there)
         case exceptions.TimeoutError():
             return Unavailable(
                 f"{cluster} gave no answer to {request.label} within {request.timeout_s:g} s",
-                why="" if request.method == "GET" else _UNKNOWN,
+                why=faults.outcome(request),
                 hint="is the API server overloaded, or the pod behind it frozen?",
                 trouble=Trouble.TIMEOUT,
             )
-        case exceptions.NewConnectionError() | exceptions.ProxyError():
-            return Transient(
-                f"no connection to {cluster}",
-                why=_NOTHING_SENT,
-                hint="check the network, VPN and proxy between here and its API server",
-            )
+        case exceptions.NewConnectionError():
+            return faults.no_connection(there)
         case _:
-            return _broken_off(request, cluster)
+            return _broken_off(request, there)
 
 
 def explain_websocket(error: Exception, request: Request, cluster: str) -> OutsideError:
     """Why no port-forward came about."""
-    from websocket import WebSocketBadStatusException
+    from websocket import WebSocketBadStatusException, WebSocketTimeoutException
 
-    if isinstance(error, WebSocketBadStatusException):
-        body = error.resp_body or b""
-        text = body if isinstance(body, bytes) else str(body).encode()
-        what = "a port-forward to the pod (get and create pods/portforward)"
-        return refusal(error.status_code, _status(text), what, cluster)
-    return _by_cause(error, cluster) or _broken_off(request, cluster)
+    there = _there(cluster)
+    match error:
+        case WebSocketBadStatusException():
+            body = error.resp_body or b""
+            text = body if isinstance(body, bytes) else str(body).encode()
+            what = "a port-forward to the pod (get and create pods/portforward)"
+            return refusal(error.status_code, _status(text), what, cluster)
+        case WebSocketTimeoutException() | TimeoutError():
+            return faults.silent(there)
+        case _:
+            return faults.by_cause(error, there) or _broken_off(request, there)
+
+
+def _broken_off(request: Request, there: There) -> OutsideError:
+    return faults.broken_off(request, there, f"the connection through {there.name} broke off")
+
+
+def _said_by_proxy(error: Exception) -> str:
+    """Its status, which is all that both libraries pass on; no address: it may hold a password."""
+    found = re.search(r"\b[45]\d\d\b", str(error))
+    return f"HTTP {found[0]}" if found else "it does not answer, or is none"
 
 
 def refusal(status: int, said: Mapping[str, Any], what: str, cluster: str) -> OutsideError:
@@ -101,8 +127,8 @@ def refusal(status: int, said: Mapping[str, Any], what: str, cluster: str) -> Ou
         case 401:
             return Refused(
                 f"{cluster} does not accept our credentials",
-                why="HTTP 401: the token or certificate of the kubeconfig is expired or not its own.",
-                hint="log in to the cluster again, then `kubectl auth whoami`",
+                why="HTTP 401: the token or certificate shown is expired, or for another cluster.",
+                hint="log in to the cluster again; `kubectl auth whoami` tries it",
                 trouble=Trouble.AUTH,
             )
         case 403 if "exceeded quota" in message:
@@ -157,64 +183,3 @@ def _status(body: bytes) -> Mapping[str, Any]:
         return {}
     known = isinstance(said, dict) and said.get("kind") == "Status"
     return said if known and said.get("apiVersion") == "v1" else {}
-
-
-def _by_cause(error: BaseException, cluster: str) -> OutsideError | None:
-    for cause in _chain(error):
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return Unavailable(
-                    f"the certificate of {cluster} is not trusted: {cause.verify_message}",
-                    why="Nobody knows who would receive our credentials; nothing was sent.",
-                    hint="the kubeconfig's certificate-authority is that of another cluster",
-                    trouble=Trouble.NETWORK,
-                )
-            case ssl.SSLError():
-                reason = (cause.reason or "handshake failed").replace("_", " ").lower()
-                return Unavailable(
-                    f"no TLS connection to {cluster}: {reason}",
-                    hint="is this the address of an API server?",
-                    trouble=Trouble.NETWORK,
-                )
-            case socket.gaierror():
-                return Unavailable(
-                    f"the address of {cluster} does not resolve",
-                    why=_NOTHING_SENT,
-                    hint="check the server of the kubeconfig, DNS and VPN",
-                    trouble=Trouble.NETWORK,
-                )
-            case ConnectionRefusedError():
-                return Unavailable(
-                    f"{cluster} refused the connection",
-                    why=_NOTHING_SENT,
-                    hint="does its API server run, and is this its port?",
-                    trouble=Trouble.NETWORK,
-                )
-    return None
-
-
-def _silent(cluster: str) -> OutsideError:
-    return Unavailable(
-        f"{cluster} did not accept a connection in time",
-        why=_NOTHING_SENT,
-        hint="check the address of the kubeconfig, firewall and VPN",
-        trouble=Trouble.TIMEOUT,
-    )
-
-
-def _broken_off(request: Request, cluster: str) -> OutsideError:
-    return Transient(
-        f"{request.label}: the connection through {cluster} broke off",
-        why="" if request.method == "GET" else _UNKNOWN,
-        hint="the pod was stopped in the middle, or the network between here and there is bad",
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    for _ in range(8):
-        if seen is None:
-            return
-        yield seen
-        reason = getattr(seen, "reason", None)
-        seen = reason if isinstance(reason, BaseException) else seen.__cause__ or seen.__context__

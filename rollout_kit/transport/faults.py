@@ -1,4 +1,7 @@
-"""Why there was no answer at all: exceptions of the wire as errors of the outside world."""
+"""Why there was no answer at all: exceptions of the wire as errors of the outside world.
+
+Whatever the library that raised them, the causes are the same; `There` says whom they are about.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout_kit.ports.errors import OutsideError, Trouble, Unavailable
@@ -15,39 +19,58 @@ from rollout_kit.transport.messages import Request, origin, shown_url
 if TYPE_CHECKING:
     import httpx
 
+NOTHING_SENT = "Nothing was sent."
 _UNKNOWN_OUTCOME = "Whether the request took effect is not known."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class There:
+    """Whom a request goes to, as messages call it, and what to look at for each way to fail."""
+
+    name: str
+    vouches: str
+    certificate: str
+    tls: str
+    address: str
+    port: str
+    network: str
+    proxy: str
+    stopped: str
+
+
+def _node(request: Request) -> There:
+    return There(
+        name=origin(request.url),
+        vouches="SSL_CERT_FILE can name the CA that signed it",
+        certificate="set SSL_CERT_FILE to a PEM file of that CA, or correct the host name",
+        tls="does this port speak https? an http server answers like this",
+        address="check the spelling of the address, and the DNS of this machine",
+        port="is the process running, and is this its port?",
+        network="check address, firewall and VPN",
+        proxy="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+        stopped="the node was stopped in the middle, or something else listens on this port",
+    )
 
 
 def explain(error: httpx.HTTPError | httpx.InvalidURL, request: Request) -> OutsideError:
     """The error to raise for what httpx raised. It carries nothing of the original."""
     import httpx
 
-    for cause in _chain(error):
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return _bad_certificate(cause, request)
-            case ssl.SSLError():
-                return _no_tls(cause, request)
-            case socket.gaierror():
-                return _unknown_host(cause, request)
-            case ConnectionRefusedError():
-                return _refused(request)
+    there = _node(request)
+    found = by_cause(error, there)
+    if found is not None:
+        return found
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            return _no_connection_in_time(request)
+            return silent(there)
         case httpx.TimeoutException():
             return timed_out(request)
         case httpx.ProxyError():
-            return Unavailable(
-                f"the proxy between here and {origin(request.url)} refused the request",
-                why=_why(request),
-                hint="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-                trouble=Trouble.NETWORK,
-            )
+            return no_way_through(there, "")
         case httpx.DecodingError():
             return Unavailable(
                 f"{request.label}: the body does not decompress as its Content-Encoding says",
-                why=_why(request),
+                why=outcome(request),
                 hint="look for a proxy that changes bodies",
                 trouble=Trouble.INCOMPATIBLE,
             )
@@ -58,18 +81,74 @@ def explain(error: httpx.HTTPError | httpx.InvalidURL, request: Request) -> Outs
                 trouble=Trouble.NETWORK,
             )
         case httpx.RemoteProtocolError():
-            return _broken_off(request)
+            return broken_off(request, there, "the answer broke off, or is not HTTP")
         case httpx.ConnectError():
-            return _unreachable(request)
+            return no_connection(there)
         case _:
-            return _reset(request)
+            said = "the connection was reset before the answer was there"
+            return broken_off(request, there, said)
+
+
+def by_cause(error: BaseException, there: There) -> OutsideError | None:
+    """The error for what lies at the bottom of this one, where that is known."""
+    for cause in _chain(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return Unavailable(
+                    f"the TLS certificate of {there.name} is not trusted: {cause.verify_message}"
+                    f" ({there.vouches})",
+                    why="Without it nobody knows who would receive the token; nothing was sent.",
+                    hint=there.certificate,
+                    trouble=Trouble.NETWORK,
+                )
+            case ssl.SSLError():
+                reason = (cause.reason or "handshake failed").replace("_", " ").lower()
+                return _nobody(f"no TLS connection to {there.name}: {reason}", there.tls)
+            case socket.gaierror():
+                said = cause.strerror or "it does not resolve"
+                return _nobody(f"the host of {there.name} has no address: {said}", there.address)
+            case ConnectionRefusedError():
+                return _nobody(f"{there.name} refused the connection", there.port)
+    return None
+
+
+def silent(there: There) -> OutsideError:
+    """No connection in time."""
+    return Unavailable(
+        f"{there.name} did not accept a connection in time",
+        why=NOTHING_SENT,
+        hint=there.network,
+        trouble=Trouble.TIMEOUT,
+    )
+
+
+def no_connection(there: There) -> OutsideError:
+    """Something between here and there, which may be over soon."""
+    return Transient(
+        f"no connection to {there.name}",
+        why=NOTHING_SENT,
+        hint="check the network between here and there",
+    )
+
+
+def no_way_through(there: There, said: str) -> OutsideError:
+    """The proxy does not let us through. `said`: what it said."""
+    return _nobody(
+        f"the proxy between here and {there.name} refused the request{said and ': '}{said}",
+        there.proxy,
+    )
+
+
+def broken_off(request: Request, there: There, how: str) -> OutsideError:
+    """There was a connection, and no answer over it."""
+    return Transient(f"{request.label}: {how}", why=outcome(request), hint=there.stopped)
 
 
 def timed_out(request: Request) -> OutsideError:
     """No answer within the time of the request."""
     return Unavailable(
         f"{request.label} gave no answer within {request.timeout_s:g} s",
-        why=_why(request),
+        why=outcome(request),
         hint="the node is overloaded, frozen, or held by long polls; look at its log",
         trouble=Trouble.TIMEOUT,
     )
@@ -88,8 +167,13 @@ def no_trust(error: OSError) -> OutsideError:
     )
 
 
-def _why(request: Request) -> str:
+def outcome(request: Request) -> str:
+    """What is not known once a request may have been sent; of a read it does not matter."""
     return "" if request.method == "GET" else _UNKNOWN_OUTCOME
+
+
+def _nobody(message: str, hint: str) -> OutsideError:
+    return Unavailable(message, why=NOTHING_SENT, hint=hint, trouble=Trouble.NETWORK)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -98,76 +182,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if seen is None:
             return
         yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
-def _bad_certificate(cause: ssl.SSLCertVerificationError, request: Request) -> OutsideError:
-    return Unavailable(
-        f"the TLS certificate of {origin(request.url)} is not trusted: {cause.verify_message}"
-        " (SSL_CERT_FILE can name the CA that signed it)",
-        why="Without it nobody knows who would receive the token; nothing was sent.",
-        hint="set SSL_CERT_FILE to a PEM file of that CA, or correct the host name",
-        trouble=Trouble.NETWORK,
-    )
-
-
-def _no_tls(cause: ssl.SSLError, request: Request) -> OutsideError:
-    reason = (cause.reason or "handshake failed").replace("_", " ").lower()
-    return Unavailable(
-        f"no TLS connection to {origin(request.url)}: {reason}",
-        why="Nothing was sent.",
-        hint="does this port speak https? an http server answers like this",
-        trouble=Trouble.NETWORK,
-    )
-
-
-def _unknown_host(cause: socket.gaierror, request: Request) -> OutsideError:
-    said = cause.strerror or "it does not resolve"
-    return Unavailable(
-        f"the host of {origin(request.url)} has no address: {said}",
-        why="Nothing was sent.",
-        hint="check the spelling of the address, and the DNS of this machine",
-        trouble=Trouble.NETWORK,
-    )
-
-
-def _refused(request: Request) -> OutsideError:
-    return Unavailable(
-        f"{origin(request.url)} refused the connection",
-        why="Nothing listens there; nothing was sent.",
-        hint="is the process running, and is this its port?",
-        trouble=Trouble.NETWORK,
-    )
-
-
-def _unreachable(request: Request) -> OutsideError:
-    return Transient(
-        f"no connection to {origin(request.url)}",
-        why="Nothing was sent.",
-        hint="check the network between here and there",
-    )
-
-
-def _no_connection_in_time(request: Request) -> OutsideError:
-    return Unavailable(
-        f"{origin(request.url)} did not accept a connection in time",
-        why="Nothing was sent.",
-        hint="check address, firewall and VPN",
-        trouble=Trouble.TIMEOUT,
-    )
-
-
-def _broken_off(request: Request) -> OutsideError:
-    return Transient(
-        f"{request.label}: the answer broke off, or is not HTTP",
-        why=_why(request),
-        hint="the node was stopped in the middle, or something else listens on this port",
-    )
-
-
-def _reset(request: Request) -> OutsideError:
-    return Transient(
-        f"{request.label}: the connection was reset before the answer was there",
-        why=_why(request),
-        hint="the node was stopped or restarted in the middle",
-    )
+        reason = getattr(seen, "reason", None)  # urllib3 keeps a cause there
+        seen = reason if isinstance(reason, BaseException) else seen.__cause__ or seen.__context__

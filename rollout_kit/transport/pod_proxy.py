@@ -1,29 +1,40 @@
 """Addresses of the form `kubernetes://NAMESPACE/KIND/NAME:PORT`: a workload's pod, through the cluster.
 
-The pod is looked up at each request. What carries no token goes through the API server's pod proxy.
-That proxy authenticates us and then drops the Authorization header, whatever credentials the cluster
-itself was shown, so what carries a token for the workflow server goes over a port-forward, unread.
+The pod is looked up at each request. Of a Service it is each time the next of those that are ready,
+as whoever asks the Service itself would get one of them.
+
+What carries no token goes through the API server's pod proxy. That proxy authenticates us and then
+drops the Authorization header, whatever credentials the cluster itself was shown, so what carries a
+token for the workflow server goes over a port-forward, unread.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from urllib.parse import urlsplit
 
 import rollout_kit
 from rollout_kit.ports.errors import Refused, Trouble
-from rollout_kit.transport import cluster_faults, port_forward
+from rollout_kit.transport import cluster_faults, port_forward, services
 from rollout_kit.transport.cluster_api import SCHEME, ApiServer
 from rollout_kit.transport.errors import Transient
 from rollout_kit.transport.messages import Request, Response, shown_url
 from rollout_kit.transport.network import plain_headers
-from rollout_kit.transport.workloads import Object, Workload, WorkloadRef, Workloads, alive, name_of
+from rollout_kit.transport.workloads import (
+    Object,
+    Workload,
+    WorkloadRef,
+    Workloads,
+    alive,
+    name_of,
+)
 
 POD_SCHEME = "kubernetes://"
 _NAME = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
-_KINDS = "Deployment|StatefulSet"
+_KINDS = "Deployment|StatefulSet|Service"
 _ADDRESS = re.compile(
     rf"{POD_SCHEME}(?P<namespace>{_NAME})/(?P<kind>{_KINDS})/(?P<name>{_NAME}):(?P<port>\d{{1,5}})"
     r"(?P<target>/.*)?"
@@ -47,7 +58,8 @@ def pod_address(url: str) -> PodAddress:
         raise Refused(
             f"{shown_url(url)} is no address of a pod",
             why="The API server finds a pod by namespace, kind and name of its workload.",
-            hint=f"write {POD_SCHEME}NAMESPACE/KIND/NAME:PORT, KIND being Deployment or StatefulSet",
+            hint=f"write {POD_SCHEME}NAMESPACE/KIND/NAME:PORT; "
+            "KIND is Deployment or StatefulSet, or Service for the front",
         )
     workload = WorkloadRef(namespace=found["namespace"], kind=found["kind"], name=found["name"])
     return PodAddress(workload=workload, port=port, target=found["target"] or "/")
@@ -70,6 +82,7 @@ class PodProxy:
         self._api = api
         self._workloads = workloads
         self._explain = explain
+        self._turns = count()
 
     def __call__(self, request: Request) -> Response:
         """Send once.
@@ -79,7 +92,11 @@ class PodProxy:
         """
         address = pod_address(request.url)
         headers = plain_headers(request)
-        pod = self._pod(address.workload)
+        if address.workload.kind == services.KIND:
+            pod, port = self._ready_one(address)
+            address = replace(address, port=port)
+        else:
+            pod = self._pod(address.workload)
         if any(name.lower() == "authorization" for name in headers):
             return self._forwarded(request, address, pod, headers)
         return self._proxied(request, address, pod)
@@ -99,6 +116,18 @@ class PodProxy:
             f"{ref.label} has no pod that could answer: {reason}",
             why="Its address leads nowhere until a pod of its present template runs.",
             hint=f"kubectl -n {ref.namespace} describe {ref.kind.lower()} {ref.name}",
+        )
+
+    def _ready_one(self, address: PodAddress) -> tuple[str, int]:
+        """A pod behind a Service, and its port. Raises OutsideError where none is ready."""
+        ref = address.workload
+        pods = services.ready_pods(ref, address.port, *self._workloads.endpoints(ref))
+        if pods:
+            return pods[next(self._turns) % len(pods)]
+        raise Transient(
+            f"{ref.label} leads to no pod that is ready",
+            why="Whoever asks the front gets no answer either.",
+            hint=f"kubectl -n {ref.namespace} get pods; does its selector find any?",
         )
 
     def _proxied(self, request: Request, address: PodAddress, pod: str) -> Response:

@@ -31,6 +31,8 @@ GROUPS = {
     "HorizontalPodAutoscaler": "apis/autoscaling/v2",
     "Pod": "api/v1",
     "Event": "api/v1",
+    "Service": "api/v1",
+    "EndpointSlice": "apis/discovery.k8s.io/v1",
 }
 _BETWEEN = {"Deployment": "ReplicaSet", "StatefulSet": "ControllerRevision"}
 """What keeps the templates that the pods were made from."""
@@ -39,7 +41,7 @@ _HASH = "pod-template-hash"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRef:
-    """`kind`: `Deployment`, `StatefulSet` or `Job`."""
+    """`kind`: `Deployment`, `StatefulSet`, `Job` or `Service`."""
 
     namespace: str
     kind: str
@@ -116,6 +118,13 @@ class Workloads:
             if target.get("kind") == ref.kind and target.get("name") == ref.name:
                 return one
         return None
+
+    def endpoints(self, ref: WorkloadRef) -> tuple[Object, tuple[Object, ...]]:
+        """A Service and its endpoint slices. Raises as `object` does."""
+        until_s = self._until_s()
+        service = self._object(ref, until_s)
+        of_it = {"labelSelector": f"kubernetes.io/service-name={ref.name}"}
+        return service, self._list("EndpointSlice", ref.namespace, of_it, until_s)
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """The last 64 KiB that a container printed."""

@@ -41,14 +41,15 @@ class Front:
             for step in range(len(addresses)):
                 address = addresses[(self._turn + step) % len(addresses)]
                 with suppress(OSError), socket.create_connection((address, self._port), 5) as node:
-                    back = threading.Thread(target=_pipe, args=[node, client], daemon=True)
+                    back = threading.Thread(target=pipe, args=[node, client], daemon=True)
                     back.start()
-                    _pipe(client, node)
+                    pipe(client, node)
                     back.join()
                     return
 
 
-def _pipe(source: socket.socket, target: socket.socket) -> None:
+def pipe(source: socket.socket, target: socket.socket) -> None:
+    """Pass on what comes until it ends."""
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

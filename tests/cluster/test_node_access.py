@@ -212,7 +212,7 @@ def test_ways_that_lead_to_no_cluster_have_a_sentence_each(
     assert "kubeconfig, context nobody: " in message(cluster.kubeconfig, "nobody")
     pair, stranger = cluster.authority.pair, tmp_path / "stranger"
     write_kubeconfig(stranger, cluster.url, cluster.authority.client("x"), {"a": {"token": "t"}})
-    assert "the certificate of the cluster is not trusted" in message(stranger)
+    assert "the TLS certificate of the cluster is not trusted" in message(stranger)
     unknown = tmp_path / "unknown"
     write_kubeconfig(unknown, cluster.url, pair, {"a": {"token": "not-a-token"}})
     assert message(unknown) == "the cluster does not accept our credentials"

@@ -15,6 +15,8 @@ from rollout_kit.model.stack_contract import Placed
 from rollout_kit.ports.errors import OutsideError
 from tests.cluster.nodes import TOKEN, Serve, asked, ready, through
 from tests.cluster.objects import LABEL, place
+from tests.cluster.test_front_through_service import asked as asked_of_front
+from tests.cluster.test_front_through_service import front
 from tests.toolchain.cluster import Cluster, eventually
 
 pytestmark = pytest.mark.cluster
@@ -76,6 +78,7 @@ def test_the_documented_role_is_enough_and_each_right_that_lacks_is_named(
 ) -> None:
     labelled: dict[str, Any] = {"labels": {LABEL: "true"}}
     ready(cluster, space, serve, **labelled)
+    front(cluster, space)
     node = place(cluster, space, "StatefulSet", "api-1", **labelled)
     stopped = place(cluster, space, "StatefulSet", "api-2", **labelled, spec={"replicas": 0})
     cohort = place(cluster, space, "Deployment", "orders-b1")
@@ -95,6 +98,7 @@ def test_the_documented_role_is_enough_and_each_right_that_lacks_is_named(
         "output": lambda: placed.output(Placed(resources=(), in_cluster=job)),
         "readiness": lambda: reach(asked(space, "/api/ready")),
         "cluster info": lambda: reach(asked(space, "/api/cluster/info", headers=TOKEN)),
+        "front": lambda: reach(asked_of_front(space)),
     }
     everything = documented()
     administrator = placed_objects(

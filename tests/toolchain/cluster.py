@@ -7,19 +7,20 @@ that whatever listens there is what the API server's pod proxy reaches.
 
 from __future__ import annotations
 
+import fcntl
 import os
-import random
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx
 import yaml
@@ -32,12 +33,17 @@ T = TypeVar("T")
 PRINTED = "2026-11-21T22:00:00.000000000Z stdout F ledger at 42\n"
 """What every container has printed, in the form that a node keeps it in."""
 NODES = ("node-a", "node-b")
-FORWARDS = "kwok.x-k8s.io/v1alpha1"
+OF_FAKE_NODES = "kwok.x-k8s.io/v1alpha1"
+"""Objects that say what a fake node does not know: where a pod's port leads, what it has printed."""
+_PLURAL = {"PortForward": "portforwards", "Logs": "logs"}
 _ADMISSION = "ServiceAccount,TaintNodesByCondition"
 _CONTROLLERS = (
     "*,-nodelifecycle,-node-ipam-controller,-service-lb-controller,-node-route-controller,"
     "-persistentvolume-attach-detach-controller"
 )
+
+
+_NO_ADDRESSES = "pods of the test cluster need addresses of this machine"
 
 
 class NoAddressesError(Exception):
@@ -79,13 +85,24 @@ class Cluster:
         The same pod again is led elsewhere: names of StatefulSets' pods come back.
         """
         target = {"address": address, "port": port}
+        spec = {"forwards": [{"ports": [port], "target": target}]}
+        self._tell(namespace, "PortForward", pod, spec)
+
+    def printed(self, namespace: str, pod: str, text: str) -> None:
+        """What the containers of this pod have printed, whole."""
+        file = self.folder / f"{namespace}-{pod}.log"
+        stamp = PRINTED.partition(" ")[0]
+        file.write_text("".join(f"{stamp} stdout F {line}\n" for line in text.splitlines()))
+        self._tell(namespace, "Logs", pod, {"logs": [{"logsFile": str(file)}]})
+
+    def _tell(self, namespace: str, kind: str, pod: str, spec: Mapping[str, Any]) -> None:
         self.apply(
-            f"/apis/{FORWARDS}/namespaces/{namespace}/portforwards/{pod}",
+            f"/apis/{OF_FAKE_NODES}/namespaces/{namespace}/{_PLURAL[kind]}/{pod}",
             {
-                "apiVersion": FORWARDS,
-                "kind": "PortForward",
+                "apiVersion": OF_FAKE_NODES,
+                "kind": kind,
                 "metadata": {"name": pod, "namespace": namespace},
-                "spec": {"forwards": [{"ports": [port], "target": target}]},
+                "spec": spec,
             },
         )
 
@@ -120,23 +137,43 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def pod_addresses() -> Iterator[str]:
-    """A free range whose every address is this machine's own, as long as it lasts."""
-    made = ""
-    said = "there is no `ip` program"
-    for _ in range(20 if shutil.which("ip") else 0):
-        wanted = f"10.{random.randrange(100, 220)}.{random.randrange(256)}.0/24"
-        route = ["ip", "route", "add", "local", wanted, "dev", "lo"]
-        ended = subprocess.run(route, check=False, capture_output=True, text=True)
-        if ended.returncode == 0:
-            made = wanted
-            break
-        said = f"`{' '.join(route)}`: {ended.stderr.strip()}"
-    if not made:
-        raise NoAddressesError(f"pods of the test cluster need addresses of this machine; {said}")
+    """A range whose every address is this machine's own, as long as it lasts.
+
+    Of the block that is set aside for tests of networks, so no real one is hidden by it. Each run
+    holds the lock of its range: what one that was killed has left is taken over, and goes with
+    this one.
+    """
+    if not shutil.which("ip"):
+        raise NoAddressesError(f"{_NO_ADDRESSES}; there is no `ip` program")
+    for number in range(256):
+        lock = Path(tempfile.gettempdir()) / f"rollout-kit-pods-{number}.lock"
+        with lock.open("w") as held:
+            if _locked(held):
+                with _routed(f"198.18.{number}.0/24") as addresses:
+                    yield addresses
+                return
+    raise NoAddressesError(f"{_NO_ADDRESSES}; 256 runs hold one each")
+
+
+def _locked(lock: IO[str]) -> bool:
     try:
-        yield made
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _routed(addresses: str) -> Iterator[str]:
+    route = ["local", addresses, "dev", "lo"]
+    make = ["ip", "route", "replace", *route]
+    ended = subprocess.run(make, check=False, capture_output=True, text=True)
+    if ended.returncode != 0:
+        raise NoAddressesError(f"{_NO_ADDRESSES}; `{' '.join(make)}`: {ended.stderr.strip()}")
+    try:
+        yield addresses
     finally:
-        subprocess.run(["ip", "route", "del", "local", made, "dev", "lo"], check=False)
+        subprocess.run(["ip", "route", "del", *route], check=False)
 
 
 def _started(
@@ -172,7 +209,8 @@ def _started(
     )
     cluster = Cluster(url, folder, kubeconfig, authority, http, 0.0, processes)
     _await(cluster, "the API server", lambda: http.get("/readyz").status_code == 200)
-    _define_forwards(cluster)
+    for kind in _PLURAL:
+        _define(cluster, kind)
     start(
         "kube-controller-manager",
         f"--kubeconfig={kubeconfig}",
@@ -182,7 +220,7 @@ def _started(
         "--secure-port=0",
     )
     start("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
-    _await(cluster, "the port-forwards of fake nodes", lambda: _forwards_known(cluster))
+    _await(cluster, "what fake nodes are told", lambda: _all_known(cluster))
     (folder / "printed.log").write_text(PRINTED)
     (folder / "stages.yaml").write_text(documents(folder / "printed.log"))
     serving = authority.server("kubelet")
@@ -193,7 +231,7 @@ def _started(
         "--manage-all-nodes=true",
         "--node-lease-duration-seconds=40",
         f"--cidr={addresses}",
-        "--enable-crds=PortForward",
+        f"--enable-crds={','.join(_PLURAL)}",
         "--node-ip=127.0.0.1",
         f"--node-port={kubelet}",
         f"--server-address=127.0.0.1:{kubelet}",
@@ -250,9 +288,9 @@ def _api_arguments(folder: Path, authority: Authority, etcd: int, port: int) -> 
     ]
 
 
-def _define_forwards(cluster: Cluster) -> None:
-    """KWOK reads where a pod's ports lead from objects of its own kind."""
-    group, _, version = FORWARDS.partition("/")
+def _define(cluster: Cluster, kind: str) -> None:
+    """KWOK reads what it is told of a pod from objects of its own kinds."""
+    group, _, version = OF_FAKE_NODES.partition("/")
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     cluster.call(
         "POST",
@@ -260,10 +298,10 @@ def _define_forwards(cluster: Cluster) -> None:
         {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"portforwards.{group}"},
+            "metadata": {"name": f"{_PLURAL[kind]}.{group}"},
             "spec": {
                 "group": group,
-                "names": {"kind": "PortForward", "plural": "portforwards"},
+                "names": {"kind": kind, "plural": _PLURAL[kind]},
                 "scope": "Namespaced",
                 "versions": [
                     {
@@ -279,8 +317,9 @@ def _define_forwards(cluster: Cluster) -> None:
     )
 
 
-def _forwards_known(cluster: Cluster) -> bool:
-    return cluster.http.get(f"/apis/{FORWARDS}/portforwards").status_code == 200
+def _all_known(cluster: Cluster) -> bool:
+    root = f"/apis/{OF_FAKE_NODES}"
+    return all(cluster.http.get(f"{root}/{name}").status_code == 200 for name in _PLURAL.values())
 
 
 def _ready_nodes(cluster: Cluster) -> int:
@@ -315,10 +354,14 @@ def eventually(look: Callable[[], T], within_s: float = 30.0) -> T:
 
 
 def write_kubeconfig(
-    path: Path, url: str, authority: Pair, users: Mapping[str, Mapping[str, Any]]
+    path: Path, url: str, authority: Pair, users: Mapping[str, Mapping[str, Any]], **more: str
 ) -> None:
-    """One context for each user, of the same name; the first is the current one."""
-    cluster = {"server": url, "certificate-authority": str(authority.certificate)}
+    """One context for each user, of the same name; the first is the current one.
+
+    `more`: more of the cluster's entry, `proxy_url` for its `proxy-url`.
+    """
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    cluster = {"server": url, "certificate-authority": str(authority.certificate), **named}
     text = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -93,7 +93,7 @@ def test_a_port_where_nobody_listens_is_unavailable(tmp_path: Path) -> None:
 def test_a_host_without_an_address_is_unavailable(tmp_path: Path) -> None:
     error = failure(written(tmp_path, {"token": "t"}, "http://no-such-host.invalid:1"))
 
-    assert error.message == "the address of the cluster does not resolve"
+    assert error.message.startswith("the host of the cluster has no address: ")
 
 
 def workloads(kubeconfig: Path, budget_s: float) -> Workloads:
@@ -125,6 +125,27 @@ def test_a_server_that_never_answers_holds_nobody_up(tmp_path: Path) -> None:
             found.read(WORKLOAD)
 
         assert time.monotonic() - began_s < 3
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_port_forward_to_a_server_that_never_answers_ends_by_itself(
+    tmp_path: Path, scheme: str
+) -> None:
+    """Nobody would end its thread otherwise."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        server = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        api = ApiServer(
+            kubeconfig=written(tmp_path, {"token": "t"}, server), context="", environment={}
+        )
+        asked = Request(method="POST", url="kubernetes://a/Deployment/b:80/x", timeout_s=0.3)
+
+        with pytest.raises(Unavailable) as caught:
+            api.tunnel("a", "b", 80, asked)
+
+    assert caught.value.message == "the cluster did not accept a connection in time"
+    assert caught.value.trouble is Trouble.TIMEOUT
 
 
 def test_who_names_no_cluster_never_waits_for_its_library() -> None:
