@@ -35,6 +35,7 @@ from rollout_kit.model.events import (
 from rollout_kit.model.state import RolloutState, Standing, evolve, fold
 from rollout_kit.operations.api import Readers, Writers
 from rollout_kit.ports.approvals import ApprovalReader
+from rollout_kit.ports.attention import Attended
 from rollout_kit.ports.clock import Clock
 from rollout_kit.ports.journal import Journal
 from rollout_kit.ports.lock import Lock
@@ -83,17 +84,26 @@ class Executor:
             ),
             wait_for_people=wait_for_people,
         )
+        self.left: tuple[str, ...] = ()
         watch.skip_while_open(self)
         requests.tell(self)
 
     def run(self) -> End:
-        """Go on until it is over, held or interrupted."""
+        """Go on until it is over, held or interrupted; what may not go on without us is ended."""
+        try:
+            return self._go_on()
+        finally:
+            self.left = self.leave()
+
+    def _go_on(self) -> End:
         if self.state.rollback and not self.state.finished:
             requests.intend_asked(self)
         requests.go_on_attended(self)
         while True:
             if self.shell.clock.interrupted():
                 return End.INTERRUPTED
+            if self.shell.lock.is_lost():
+                self.shell.lock.check()  # raises: what runs is not waited for any longer
             people.read_people(self)
             decision = decide(self.state, self.live, self.shell.clock.monotonic_s())
             end = self._perform(decision)
@@ -111,10 +121,12 @@ class Executor:
             case Sleep():
                 self._sleep(decision)
             case RollBack():
+                self.leave()
                 requests.intend_asked(self)
                 self.append(RollbackStarted(cause=decision.cause, actor=self.shell.actor))
                 self.live = replace(self.live, due_s={}, guards_due_s=self.now_s() + 10.0)
             case UndoGroup():
+                self.leave()
                 self.append(decision.started)
                 self.live = replace(self.live, due_s={})
             case CloseGroup():
@@ -149,6 +161,11 @@ class Executor:
         left_s = max(SHORTEST_S, decision.until_s - self.now_s())
         self.progress(decision.operation, self.live.waiting_for.get(decision.operation, ""))
         self.shell.clock.sleep(min(left_s, SIGN_OF_LIFE_S))
+
+    def leave(self) -> tuple[str, ...]:
+        """Nobody goes on with what the driver is at: it is to end. Gives the keys of what has not yet."""
+        infra = self.shell.writers.infra
+        return infra.leave() if isinstance(infra, Attended) else ()
 
     def append(self, event: Event) -> None:
         """Journal first, then tell: a reporter that fails does not fail the rollout."""

@@ -36,7 +36,8 @@ class FolderStore(RolloutStore):
     def targets(self) -> tuple[str, ...]:
         if not self.state.is_dir():
             return ()
-        names = sorted(entry.name for entry in self.state.iterdir() if entry.is_dir())
+        there = (entry for entry in self.state.iterdir() if entry.is_dir())
+        names = sorted(entry.name for entry in there if _is_a_target(entry))
         return tuple(name_of_part(name) for name in names)
 
     def ids(self, target: str) -> frozenset[str]:
@@ -51,3 +52,8 @@ class FolderStore(RolloutStore):
 
     def lock(self, target: str) -> LockFile:
         return LockFile(self.folder(target))
+
+
+def _is_a_target(folder: Path) -> bool:
+    """Drivers keep what is under way beside them."""
+    return LockFile(folder).path.exists() or any(folder.glob(f"*{SUFFIX}"))

@@ -73,7 +73,6 @@ class HeldLock:
         self._thread.start()
 
     def fence(self) -> int:
-        """The number that every record of this holder carries."""
         return self._state.fence
 
     @property
@@ -98,6 +97,9 @@ class HeldLock:
                 )
         if self._lost:
             raise self._lost
+
+    def is_lost(self) -> bool:
+        return self._lost is not None
 
     def _is_anothers(self) -> bool:
         """Whether somebody forced it open or took it over; one that cannot be read is not: it ages."""
@@ -288,13 +290,10 @@ def _take(
 def _taken_by(place: LockPlace) -> LockLost:
     now = place.read()
     if now is None:
-        return LockLost(
-            f"The lock {place.place} was removed while its rollout was running", "resume"
-        )
+        message = f"The lock {place.place} was removed while its rollout was running"
+        return LockLost(message, "resume")
     if now.note:
         hint = "`resume` when that is settled; `rollback` puts its part back, `abort` leaves it"
         return LockLost(f"The lock of this rollout was {now.note}", hint)
-    return LockLost(
-        f"{now.owner.label} has taken this target over, for {now.rollout}",
-        "leave it to them; `rollout-kit status` shows how far it is",
-    )
+    message = f"{now.owner.label} has taken this target over, for {now.rollout}"
+    return LockLost(message, "leave it to them; `rollout-kit status` shows how far it is")

@@ -16,5 +16,8 @@ class MemoryLock:
         if self.lost:
             raise LockLost(self.lost)
 
+    def is_lost(self) -> bool:
+        return bool(self.lost)
+
     def fence(self) -> int:
         return self._fence

@@ -10,6 +10,10 @@ class Lock(Protocol):
         """Before each effect: the last renewal is younger than half a TTL. Raises LockLost."""
         ...
 
+    def is_lost(self) -> bool:
+        """Whether it is known to be another's by now, without asking anybody."""
+        ...
+
     def fence(self) -> int:
         """The number that every record of this holder carries."""
         ...

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rollout_kit.document.plan import PlanDocument
 from rollout_kit.document.read import read_canonical
-from rollout_kit.execution.drift import open_group
 from rollout_kit.execution.executor import End, Executor, Shell
 from rollout_kit.execution.rollback import irreversible, residue
 from rollout_kit.journal import lock as locks
@@ -18,16 +17,13 @@ from rollout_kit.journal.owner import Owner, this_process
 from rollout_kit.journal.store import RolloutEntry
 from rollout_kit.journal.stored_journal import StoredJournal
 from rollout_kit.model.events import Attached, Event, OperationIntended, Record, RolloutStarted
-from rollout_kit.model.state import RolloutState, Standing, fold
+from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.approvals import ApprovalReader
-from rollout_kit.ports.errors import Incompatible, InFlight, OutsideError, Unavailable
-from rollout_kit.ports.infra import InfraReader, JobState
+from rollout_kit.ports.errors import Incompatible, InFlight, Unavailable
 from rollout_kit.ports.journal import JournalLost
-from rollout_kit.wiring import program
+from rollout_kit.wiring import leaving, program
 from rollout_kit.wiring.outside import Outside, connect
 from rollout_kit.wiring.result import ENDINGS, CannotTakeUp, Ending, Result, Surroundings
-
-AT_WORK = (JobState.QUEUED, JobState.RUNNING)
 
 
 class HeldMeanwhile(Exception):
@@ -124,11 +120,9 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
         attendance=lock.attendance,
         warn=around.warn,
     )
+    executor: Executor | None = None
     try:
-        for event in first:
-            _tell(around, journal.append(event))
-        around.catch_up(journal.read())
-        _tell(around, journal.append(_attached(owner, around.command)))
+        _take_up(journal, first, owner, around)
         people = store.people(target, rollout)
         executor = _executor(journal, lock, people, outside, around, owner)
         refusal = _cannot_roll_back(executor.state, outside, around) if rolling_back else None
@@ -141,10 +135,19 @@ def run(  # noqa: PLR0913 - one rollout: which, where, with what
         return _lost(lost, rollout, journal.place, around)
     finally:
         journal.close()
-        if _child_lives(journal, outside):
+        if leaving.runs_on(journal, outside, executor):
             lock.abandon()  # it would work beside whoever came next
         else:
             lock.release()
+
+
+def _take_up(
+    journal: StoredJournal, first: tuple[Event, ...], owner: Owner, around: Surroundings
+) -> None:
+    for event in first:
+        _tell(around, journal.append(event))
+    around.catch_up(journal.read())
+    _tell(around, journal.append(_attached(owner, around.command)))
 
 
 def _executor(
@@ -167,6 +170,7 @@ def _executor(
     )
     executor = Executor(shell, wait_for_people=around.wait_for_people)
     program.hold_to_the_announced(executor.state, outside)
+    leaving.tell_who_attended(journal, outside)
     return executor
 
 
@@ -210,20 +214,6 @@ def _lost(lost: JournalLost, rollout: str, place: str, around: Surroundings) -> 
     )
 
 
-def _child_lives(journal: StoredJournal, outside: Outside) -> bool:
-    """Whether work begun under one of our intents still runs."""
-    try:
-        return bool(_at_work(fold(journal.read()), outside.readers.infra))
-    except (JournalLost, OutsideError):
-        return False
-
-
-def _at_work(state: RolloutState, infra: InfraReader) -> tuple[str, ...]:
-    """The operations whose work runs on without us."""
-    begun = {i: f.key for i, f in state.operations.items() if f.standing is Standing.INTENDED}
-    return tuple(i for i, key in begun.items() if infra.work(key).state in AT_WORK)
-
-
 def _cannot_roll_back(state: RolloutState, outside: Outside, around: Surroundings) -> Result | None:
     barred = irreversible(state)
     policy = state.started.execution_plan.rollback if state.started else None
@@ -240,23 +230,6 @@ def _cannot_roll_back(state: RolloutState, outside: Outside, around: Surrounding
         sentence=f"{barred[0]} cannot be undone: {barred[1]}",
         hint="`resume` goes on, `abort` leaves the fleet as it is",
     )
-
-
-def _interrupted(executor: Executor) -> str:
-    """What an interrupt left: unknown outcomes, a gap that stands open, work that runs on."""
-    doubtful, open_ = sorted(executor.live.in_doubt), open_group(executor.state)
-    try:
-        at_work = _at_work(executor.state, executor.shell.readers.infra)
-    except OutsideError:
-        at_work = ()
-    parts = ["interrupted"]
-    if doubtful:
-        parts.append(f"in doubt: {', '.join(doubtful)}")
-    if open_ is not None:
-        parts.append(f"left open: {open_}, which resume closes or undoes first")
-    if at_work:
-        parts.append(f"still at work: {', '.join(at_work)}, which resume joins")
-    return "; ".join(parts)
 
 
 def _ended(executor: Executor, end: End, place: str) -> Result:
@@ -277,7 +250,7 @@ def _ended(executor: Executor, end: End, place: str) -> Result:
         return replace(
             result,
             ending=Ending.INTERRUPTED,
-            sentence=_interrupted(executor),
+            sentence=leaving.interrupted(executor),
             hint=f"rollout-kit resume {rollout}",
         )
     held = state.hold

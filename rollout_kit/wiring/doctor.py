@@ -27,7 +27,7 @@ def examine(
     """
     pulumi = isinstance(document.infra, PulumiInfra) and not document.infra.waits
     if pulumi:
-        yield from _stack(document, folder, environment)
+        yield from _stack(document, folder)
     try:
         with connect(document, folder, environment, clock) as outside:
             yield from _server(document, outside, clock)
@@ -36,15 +36,13 @@ def examine(
         yield wrong(DRIVER, error.message, hint=error.hint, trouble=error.trouble)
 
 
-def _stack(
-    document: PlanDocument, folder: Path, environment: Mapping[str, str]
-) -> Iterator[Finding]:
+def _stack(document: PlanDocument, folder: Path) -> Iterator[Finding]:
     from rollout_kit.drivers.pulumi import doctor
     from rollout_kit.drivers.pulumi.needs import needs
     from rollout_kit.wiring.pulumi import stack_of
 
     assert isinstance(document.infra, PulumiInfra)
-    yield from doctor.findings(stack_of(document.infra, folder), environment, needs(document))
+    yield from doctor.findings(stack_of(document.infra, folder), needs(document))
 
 
 def _server(document: PlanDocument, outside: Outside, clock: SystemClock) -> Iterator[Finding]:

@@ -154,3 +154,10 @@ def test_an_id_says_plan_and_time() -> None:
     now = datetime(2026, 4, 28, 10, 15, 30, tzinfo=UTC)
 
     assert new_rollout_id("orders", now, b"\x3f\x9c\x00") == "orders-20260428T101530Z-3f9c"
+
+
+def test_what_a_driver_keeps_beside_the_journals_is_no_target(folder: FolderStore) -> None:
+    write(folder, "orders-1", started("orders-1"))
+    (folder.state / "pulumi" / "acme%2Fprod").mkdir(parents=True)
+    (folder.state / "pulumi" / "acme%2Fprod" / "open.jsonl").touch()
+    assert folder.targets() == ("orders",)

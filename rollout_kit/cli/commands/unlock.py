@@ -1,4 +1,8 @@
-"""`unlock`: who holds a target; with `--force`, open its lock so that another can go on."""
+"""`unlock`: who holds a target and its stack; with `--force`, open what may be opened.
+
+The target's lock is opened for whoever says why. A stack's lock stops nobody once it is gone, so of
+those only the ones are removed whose owner is provably ours and dead.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,24 @@ from rollout_kit.cli.options import with_state
 from rollout_kit.journal.lock import since, unlock
 from rollout_kit.journal.owner import actor, is_gone, this_process
 from rollout_kit.journal.store import RolloutStore
+from rollout_kit.ports.errors import OutsideError
+from rollout_kit.ports.journal import JournalLost
 from rollout_kit.reporters.text import Style
+from rollout_kit.wiring import stack_lock
 
 
 def run(arguments: Unlock, console: Console) -> ExitCode:
-    """Exit 0 when the lock is open, 15 when it is held and was not opened."""
+    """Exit 0 when target and stack are open, 15 when one is held and was not opened."""
     store = journals.store(arguments.state, console)
     target = _target(arguments.target, store)
+    ends = (
+        _of_target(target, store, arguments, console),
+        _of_stack(target, store, arguments, console),
+    )
+    return max(ends)
+
+
+def _of_target(target: str, store: RolloutStore, arguments: Unlock, console: Console) -> ExitCode:
     place = store.lock(target)
     lock = place.read()
     if lock is None or lock.released:
@@ -42,6 +57,37 @@ def run(arguments: Unlock, console: Console) -> ExitCode:
     unlock(place, by=actor(console.environment), because=arguments.because or "no reason given")
     console.out.line("✓ opened; if its holder lives, it stops before its next effect", Style.GOOD)
     return ExitCode.SUCCESS
+
+
+def _of_stack(target: str, store: RolloutStore, arguments: Unlock, console: Console) -> ExitCode:
+    """The stack's own locks, where the target's newest rollout changes one."""
+    try:
+        found = stack_lock.of_target(store, target)
+        if found is None:
+            return ExitCode.SUCCESS
+        name = f"stack {found.stack.name}"
+        if not found.held:
+            unknown = "of its locks its backend tells an update alone"
+            console.out.line(
+                f"{name}: {unknown}" if found.held is None else f"{name} is not locked"
+            )
+            return ExitCode.SUCCESS
+        for item in found.held:
+            console.out.line(f"{name} is held by {item.lock.owner}: {item.standing.value}")
+        removed = found.remove_dead() if arguments.force else ()
+    except (OutsideError, JournalLost, ValueError) as error:
+        console.warn(f"whether its stack is locked is not known: {error}")
+        return ExitCode.SUCCESS
+    for item in removed:
+        console.out.line(f"✓ removed the lock of {item.lock.owner}", Style.GOOD)
+    left = [item for item in found.held if item not in removed]
+    if not left:
+        return ExitCode.SUCCESS
+    if all(item.dead for item in left):
+        console.out.line("next: `resume` removes it, or this command with --force")
+    else:
+        console.out.line(f"next: wait for it; {found.next}")
+    return ExitCode.LOCKED
 
 
 def _target(given: str | None, store: RolloutStore) -> str:

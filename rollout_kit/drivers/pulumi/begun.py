@@ -168,7 +168,7 @@ def status_of(status: JobStatus, ended: api.UpdateResult | None) -> JobStatus:
             detail = f"it would reach further than announced: {outside}. Nothing was sent"
             return replace(told, state=JobState.REFUSED, detail=detail)
         case api.Outcome.STOPPED:
-            return replace(told, state=JobState.FAILED)
+            return replace(told, state=JobState.LOST)
         case api.Outcome.FAILED:
             return replace(told, state=_failed(ended.trouble))
 

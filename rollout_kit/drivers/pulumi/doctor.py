@@ -5,15 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from rollout_kit.drivers.pulumi import announcing, api, locks, program_files, radius, reading
+from rollout_kit.drivers.pulumi import (
+    announcing,
+    api,
+    held_locks,
+    program_files,
+    radius,
+    reading,
+)
 from rollout_kit.drivers.pulumi.contract import read_given
+from rollout_kit.drivers.pulumi.held_locks import CANCEL
 from rollout_kit.drivers.pulumi.needs import in_words
 from rollout_kit.model.stack_contract import NAMESPACE, Need, missing
 from rollout_kit.ports.checkup import Finding, Health, fine, looked, unjudged, wrong
-from rollout_kit.ports.errors import Trouble
+from rollout_kit.ports.errors import OutsideError, Trouble
 
 SDK_AT_LEAST, SDK_BELOW = (3, 205), (4, 0)
 INSTALL = "pip install 'rollout-kit[pulumi]'"
@@ -26,7 +34,6 @@ class _Patient:
     """What earlier looks have found out for later ones."""
 
     stack: api.Stack
-    environment: Mapping[str, str]
     asked: tuple[Need, ...]
     picture: api.Picture | None = None
     settings: api.Recorded | None = None
@@ -34,11 +41,9 @@ class _Patient:
     bad: list[str] = field(default_factory=list)
 
 
-def findings(
-    stack: api.Stack, environment: Mapping[str, str], asked: tuple[Need, ...]
-) -> Iterator[Finding]:
+def findings(stack: api.Stack, asked: tuple[Need, ...]) -> Iterator[Finding]:
     """Each look as soon as it is done; what needs an earlier one that failed is not judged."""
-    patient = _Patient(stack=stack, environment=environment, asked=asked)
+    patient = _Patient(stack=stack, asked=asked)
     for what, needs, look in _LOOKS:
         lacking = [name for name in needs if name in patient.bad]
         found = unjudged(what, f"needs: {lacking[0]}") if lacking else look(what, patient)
@@ -84,16 +89,20 @@ def _state(what: str, patient: _Patient) -> Finding:
 
 
 def _lock(what: str, patient: _Patient) -> Finding:
-    stack = patient.stack
-    backend = locks.backend_of(stack.backend, patient.environment)
-    held = locks.read(backend, stack.project, stack.name)
+    try:
+        held = held_locks.found(patient.stack)
+    except OutsideError as error:
+        return wrong(what, error.message, hint=error.hint, trouble=error.trouble)
     if held is None:
-        return unjudged(what, "this backend shows its locks to nobody before an update")
+        return unjudged(
+            what, "Pulumi Cloud tells nobody but an update; that one is told whose it is"
+        )
     if not held:
         return fine(what, "free")
-    owners = ", ".join(lock.owner for lock in held)
-    hint = "wait for it; if nobody works on the stack any more, `pulumi cancel` removes it"
-    return wrong(what, f"held by {owners}", hint=hint)
+    owners = ", ".join(f"{item.lock.owner}, {item.standing.value}" for item in held)
+    if all(item.dead for item in held):
+        return fine(what, f"held by {owners}: the next change removes it")
+    return wrong(what, f"held by {owners}", hint="wait for it; " + CANCEL)
 
 
 def _clean(what: str, patient: _Patient) -> Finding:
@@ -159,7 +168,7 @@ _LOOKS: tuple[tuple[str, tuple[str, ...], _Look], ...] = (
     (CLI, (), _cli),
     (PROGRAM, (), _program),
     (STACK, (CLI, PROGRAM), _state),
-    ("stack lock", (), _lock),
+    ("stack lock", (CLI, PROGRAM, STACK), _lock),
     ("pending operations", (CLI, PROGRAM, STACK), _clean),
     (SETTINGS, (CLI, PROGRAM, STACK), _recorded),
     (PREVIEW, (SDK, CLI, PROGRAM, STACK, SETTINGS), _preview),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rollout_kit.drivers.pulumi import api, begun, changing, radius
@@ -12,6 +13,7 @@ from rollout_kit.drivers.pulumi.announced import Announced
 from rollout_kit.drivers.pulumi.live import Live, NoCluster
 from rollout_kit.drivers.pulumi.naming import commit_of, program_name
 from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
+from rollout_kit.drivers.pulumi.plain import at
 from rollout_kit.drivers.pulumi.readings import Readings
 from rollout_kit.drivers.pulumi.specs import Specs
 from rollout_kit.drivers.pulumi.standing import filled, overlaid
@@ -74,6 +76,9 @@ class PulumiDriver:
         self._specs = Specs(self._readings, self._live, self._begun)
         self._announced = Announced()
         self._at_work: set[str] = set()
+        self._ours: set[str] = set()
+        self._hosts: tuple[str, ...] = ()
+        self._intended_at: Mapping[str, datetime] = {}
 
     # What it can say
 
@@ -136,7 +141,7 @@ class PulumiDriver:
     def output(self, path: tuple[str, ...]) -> object:
         """A value of the output `fleet`, else of any other output, by its path; None: there is none."""
         outputs = self._readings.recorded().outputs
-        return _at(outputs.get(NAMESPACE), path) or _at(outputs, path)
+        return at(outputs.get(NAMESPACE), path) or at(outputs, path)
 
     # What it would do
 
@@ -206,6 +211,7 @@ class PulumiDriver:
             ends_with_tool=True,
         )
         self._at_work.add(key)
+        self._ours.add(key)
         self._work.run(key, self.stack.name, program, self._secrets, joins_success=False)
 
     def work(self, key: str) -> JobStatus:
@@ -218,6 +224,14 @@ class PulumiDriver:
     def stop(self, key: str) -> None:
         """One SIGINT, and its end awaited. Raises Unavailable while it has not ended: ask again."""
         self._work.stop(key)
+
+    def attended(self, hosts: tuple[str, ...], intended_at: Mapping[str, datetime]) -> None:
+        """Whose locks may be this rollout's own: told once it is known."""
+        self._hosts, self._intended_at = hosts, intended_at
+
+    def leave(self) -> tuple[str, ...]:
+        """The update that runs finishes the operation that it is at; those behind it never begin."""
+        return self._work.stop_all(self._ours)
 
     def _request(self, key: str, change: InfraChange) -> api.UpdateRequest:
         recorded = self._readings.recorded()
@@ -240,6 +254,8 @@ class PulumiDriver:
             ),
             program_digest=self._announced.program_digest,
             within_s=WITHIN_S,
+            hosts=self._hosts,
+            intended_at=self._intended_at.get(key, datetime.now(UTC)).isoformat(),
         )
 
     def _with_output(self, key: str, status: JobStatus) -> JobStatus:
@@ -282,9 +298,3 @@ class PulumiDriver:
             return given.scheduler
         sections = {"node": given.nodes, "maintenance": given.maintenance, "cohort": given.cohorts}
         return sections.get(kind, {}).get(name)
-
-
-def _at(value: object, path: tuple[str, ...]) -> object:
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value

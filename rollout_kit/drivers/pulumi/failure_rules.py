@@ -68,7 +68,7 @@ _BEFORE = (
         r"at (?P<since>[^\n]+)",
         message="another update holds the stack: {owner}, process {pid}, since {since}",
         why="Two updates at once overwrite each other's state. Nothing was sent.",
-        hint="Wait for it; if it is gone for certain, `rollout-kit unlock --force` breaks its lock.",
+        hint="Wait for it; `rollout-kit unlock` tells whose it is, and what to do if it is gone.",
     ),
     Rule(
         name="locked", kind=_C,

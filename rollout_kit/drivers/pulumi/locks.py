@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,6 +23,7 @@ _NAMED = re.compile(
     r"^  (?P<path>\S+): created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)$",
     re.MULTILINE,
 )
+_BUCKETS = frozenset({"s3", "gs", "azblob"})
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
@@ -70,7 +71,7 @@ def judge(lock: Lock, claim: Claim, here: Machine, runs: Callable[[int, str], bo
         return _judge_broken(lock, mark, here, runs)
     began = [moment for moment in (mark.at if mark else None, claim.intended_at) if moment]
     hosts = {*claim.hosts, *([mark.machine.host] if mark else [])}
-    if lock.host not in hosts or not began or lock.since < min(began):
+    if lock.host not in hosts or not began or _at_latest(lock.since) < min(began):
         return Standing.FOREIGN
     if mark is None or mark.machine != here or not here.certain or lock.host != here.host:
         return Standing.OURS_ELSEWHERE
@@ -78,6 +79,11 @@ def judge(lock: Lock, claim: Claim, here: Machine, runs: Callable[[int, str], bo
     if start is None:
         return Standing.FOREIGN  # somebody else's on this machine: each CLI of ours is on record
     return Standing.OURS_AND_ALIVE if runs(lock.pid, start) else Standing.OURS_AND_DEAD
+
+
+def _at_latest(since: datetime) -> datetime:
+    """Of a lock that the CLI names, the seconds alone are known."""
+    return since if since.microsecond else since + timedelta(seconds=1)
 
 
 def _judge_broken(
@@ -147,6 +153,11 @@ def _written_at(path: Path) -> datetime | None:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return None
+
+
+def in_bucket(backend: str) -> bool:
+    """Whether the backend keeps its locks as objects that the CLI alone can reach."""
+    return urlsplit(backend).scheme in _BUCKETS
 
 
 def state_root(backend: str) -> Path | None:

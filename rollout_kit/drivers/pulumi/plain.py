@@ -116,3 +116,10 @@ def shown(value: object) -> str:
         case _:
             text = str(value)
             return f'"{text}"' if len(text) <= SHOWN else f'"{text[:SHOWN]}…"'
+
+
+def at(value: object, path: tuple[str, ...]) -> object:
+    """What stands at this path; None: nothing does."""
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -17,12 +17,14 @@ from rollout_kit.drivers.pulumi import environment, failures, program_files, set
 from rollout_kit.drivers.pulumi.api import Picture, Recorded, Stack, Trouble
 from rollout_kit.drivers.pulumi.cli import Cli, Ran
 from rollout_kit.drivers.pulumi.environment import Mask
+from rollout_kit.drivers.pulumi.locks import Lock, in_text
 from rollout_kit.ports.errors import Refused
 
 _VERSION = "cli-version.json"
 _RUN = "run-"
 _RUN_IS_OVER_S = 24 * 3600
 _NEVER_UPDATED = "no previous deployment"
+_NAME_IS_TAKEN = "already exists"
 
 
 def cli_of(stack: Stack, *, timeout_s: float) -> Cli:
@@ -81,6 +83,24 @@ def history(stack: Stack, cli: Cli, folder: str) -> Mapping[str, str] | None:
 def cancel(stack: Stack, cli: Cli, folder: str) -> None:
     """Remove every lock of the stack: it stops nobody, and the caller knows that nobody is there."""
     _asked(cli, ("cancel", "--yes", "--stack", stack.name), folder, mask_of(cli))
+
+
+def locks(stack: Stack, cli: Cli) -> tuple[Lock, ...]:
+    """The stack's locks, by one call, where only the CLI reaches them.
+
+    No call just reads them. Renaming a stack to its own name says whose they are, else takes the
+    lock, finds that the name is taken, and lets it go again.
+    """
+    name = stack.name.rpartition("/")[2]
+    with place(stack, "") as (folder, _):
+        words = ["--non-interactive", "stack", "rename", name, "--stack", stack.name]
+        ran = _run(cli, words, folder)
+    if _NAME_IS_TAKEN in ran.stderr:
+        return ()
+    named = in_text(ran.stderr)
+    if not named:
+        raise failures.error(trouble_of(ran, mask_of(cli)))
+    return named
 
 
 def recorded(stack: Stack, *, timeout_s: float) -> Recorded:

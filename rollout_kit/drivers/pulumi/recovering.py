@@ -86,14 +86,14 @@ def _held(lock: Lock, standing: Standing) -> Trouble:
             name="broken-lock",
             message=f"the stack has a lock that cannot be read: {lock.path}",
             why="It names nobody, and keeps everybody out.",
-            hint="If no update of this stack runs anywhere: rollout-kit unlock --force.",
+            hint="If no update of this stack runs anywhere, remove it: pulumi cancel.",
         )
     return Trouble(
         kind=Kind.CONFLICT,
         name="locked",
         message=f"another update holds the stack: {lock.owner}; it is {standing.value}",
         why="Two updates at once overwrite each other's state. Nothing was sent.",
-        hint="Wait for it; if it is gone for certain, rollout-kit unlock --force breaks its lock.",
+        hint="Wait for it; `rollout-kit unlock` tells whose it is, and what to do if it is gone.",
     )
 
 

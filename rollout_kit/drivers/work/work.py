@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,12 +111,12 @@ class Work:
             with os.fdopen(lock, "rb"):
                 self.folder.write_status(key, JobState.SUCCEEDED)
 
-    def stop(self, key: str) -> None:
+    def stop(self, key: str, *, within_s: float = SETTLED_WITHIN_S) -> None:
         """Ask it to end and wait. A program gets one SIGINT, however often this is called.
 
-        Raises Unavailable when it has not ended within four seconds: ask again.
+        Raises Unavailable when it has not ended within that time: ask again.
         """
-        deadline = time.monotonic() + SETTLED_WITHIN_S
+        deadline = time.monotonic() + within_s
         while self._at_it(key):
             asking.end(str(self.folder.work(key)))
             if time.monotonic() > deadline:
@@ -128,6 +128,21 @@ class Work:
             time.sleep(_LOOK_S)
         if self.folder.job_state(key) is JobState.LOST:
             self.folder.write_status(key, JobState.FAILED, "stopped before its end")
+
+    def stop_all(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """Ask all of them to end, then wait; gives those that have not ended within four seconds."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        asked = [key for key in keys if not self._has_stopped(key, 0.0)]
+        return tuple(
+            key for key in asked if not self._has_stopped(key, deadline - time.monotonic())
+        )
+
+    def _has_stopped(self, key: str, within_s: float) -> bool:
+        try:
+            self.stop(key, within_s=within_s)
+        except (Unavailable, OSError):
+            return False
+        return True
 
     def _at_it(self, key: str) -> bool:
         """Whether its child or, where that died, its program still runs."""

@@ -35,7 +35,7 @@ def _failed(kind: Kind, name: str) -> UpdateResult:
     ("result", "state"),
     [
         (UpdateResult(outcome=Outcome.DONE, sentence="done"), JobState.SUCCEEDED),
-        (UpdateResult(outcome=Outcome.STOPPED, sentence="stopped"), JobState.FAILED),
+        (UpdateResult(outcome=Outcome.STOPPED, sentence="stopped"), JobState.LOST),
         (_failed(Kind.REFUSED, "resource-failed"), JobState.FAILED),
         (_failed(Kind.REFUSED, "program-changed"), JobState.REFUSED),
         (_failed(Kind.CONFLICT, "locked"), JobState.CONFLICT),

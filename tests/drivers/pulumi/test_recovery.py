@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,6 +76,19 @@ def test_a_lock_is_broken_only_where_it_is_provably_ours_and_dead(
 ) -> None:
     """Hazard 6: breaking a lock stops nobody."""
     assert locks.judge(lock, claim, HERE, lambda pid, start: alive) is standing
+
+
+def test_a_lock_that_the_cli_names_to_the_second_is_still_ours() -> None:
+    """In a bucket: the update began within the very second that the lock says."""
+    mark = Mark(operation="o", machine=HERE, at=NOW + timedelta(seconds=0.7), pids=((70, "s"),))
+    (lock,) = locks.in_text(
+        "error: the stack is currently locked by 1 lock(s).\n  s3://b/.pulumi/locks/x.json?region=r: "
+        "created by ci@ci-1 (pid 70) at 2026-11-21T12:00:00Z"
+    )
+    judged = locks.judge(lock, Claim(mark=mark), HERE, lambda pid, start: False)
+    assert judged is Standing.OURS_AND_DEAD
+    older = replace(lock, since=NOW - timedelta(seconds=1))
+    assert locks.judge(older, Claim(mark=mark), HERE, lambda p, s: False) is Standing.FOREIGN
 
 
 def test_where_the_system_does_not_tell_machines_apart_nothing_is_dead() -> None:
