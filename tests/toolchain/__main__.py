@@ -21,6 +21,9 @@ def main() -> int:
     except MissingError as error:
         print(error, file=sys.stderr)
         return 1 if os.environ.get("CI") else LEFT_OUT
+    except KeyboardInterrupt:
+        print("interrupted: what is built stays, the rest is built next time", file=sys.stderr)
+        return 130
     for name, path in places.items():
         print(f"{name}: {path}")
     print(f"ready after {time.monotonic() - began_s:.0f} s")

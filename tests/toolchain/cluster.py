@@ -43,6 +43,7 @@ _CONTROLLERS = (
 )
 
 
+TEMPORARY = Path(tempfile.gettempdir())
 _NO_ADDRESSES = "pods of the test cluster need addresses of this machine"
 
 
@@ -136,20 +137,19 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def pod_addresses() -> Iterator[str]:
+def pod_addresses(locks: Path = TEMPORARY, block: str = "198.18") -> Iterator[str]:
     """A range whose every address is this machine's own, as long as it lasts.
 
-    Of the block that is set aside for tests of networks, so no real one is hidden by it. Each run
-    holds the lock of its range: what one that was killed has left is taken over, and goes with
-    this one.
+    The block is set aside for tests of networks, so no real one is hidden by it. Each run holds the
+    lock of its range: what one that was killed has left is taken over, and goes with this one.
     """
     if not shutil.which("ip"):
         raise NoAddressesError(f"{_NO_ADDRESSES}; there is no `ip` program")
     for number in range(256):
-        lock = Path(tempfile.gettempdir()) / f"rollout-kit-pods-{number}.lock"
+        lock = locks / f"rollout-kit-pods-{number}.lock"
         with lock.open("w") as held:
             if _locked(held):
-                with _routed(f"198.18.{number}.0/24") as addresses:
+                with _routed(f"{block}.{number}.0/24") as addresses:
                     yield addresses
                 return
     raise NoAddressesError(f"{_NO_ADDRESSES}; 256 runs hold one each")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.toolchain import build as building
 from tests.toolchain.build import PROGRAMS, MissingError, build, built, cache_folder, find_go, place
+from tests.toolchain.cluster import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,15 +76,66 @@ def test_a_newer_go_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert find_go() == str(tmp_path / "go")
 
 
-def test_a_build_that_fails_says_the_last_of_what_it_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("link: write a.o: no space left on device", r"no space is left; from nothing it needs"),
+        (
+            "go: x@v1: Get https://proxy.test/x: dial tcp: lookup proxy.test: no such host",
+            r"a module could not be fetched \(GOPROXY\): go: x@v1: .*no such host$",
+        ),
+        ("go: x@v1: checksum mismatch", r"go: x@v1: checksum mismatch$"),
+    ],
+)
+def test_a_build_that_fails_says_what_is_wrong_with_this_machine_or_the_last_that_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, sentence: str
 ) -> None:
-    executable(tmp_path, "go", "[ $1 = env ] && echo go1.26.0 || { echo no network >&2; exit 1; }")
+    executable(tmp_path, "go", f"[ $1 = env ] && echo go1.26.0 || {{ echo '{said}' >&2; exit 1; }}")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
 
-    with pytest.raises(MissingError, match=r"etcd could not be built(?s:.*)no network"):
+    with pytest.raises(MissingError, match=f"^etcd could not be built: {sentence}"):
         build(tmp_path / "cache")
     assert built(tmp_path / "cache") is None
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executable(tmp_path, "go", "echo go1.26.0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    (tmp_path / "file").touch()
+
+    with pytest.raises(MissingError, match=r"nothing can be built in .*/file/x: Not a directory"):
+        build(tmp_path / "file" / "x")
+
+
+def test_while_a_compiler_lives_that_lost_its_run_the_next_one_waits(tmp_path: Path) -> None:
+    """Both would write the same file."""
+    go_on = tmp_path / "go-on"
+    executable(
+        tmp_path,
+        "go",
+        "[ $1 = env ] && exec echo go1.26.0\n"
+        f"echo $$ >> {tmp_path}/started\n"
+        f"until [ -e {go_on} ]; do sleep 0.05; done\n"
+        'while [ "$1" != -o ]; do shift; done; echo built > "$2"',
+    )
+    environment = {"PATH": f"{tmp_path}:/bin:/usr/bin", "ROLLOUT_KIT_TOOLCHAIN": f"{tmp_path}/c"}
+
+    def run() -> subprocess.Popen[str]:
+        argv = [sys.executable, "-m", "tests.toolchain"]
+        return subprocess.Popen(argv, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+    with run() as first:
+        eventually((tmp_path / "started").exists)
+        first.kill()
+    with run() as second:
+        assert second.stderr is not None
+        assert "another run builds in" in second.stderr.readline()
+        assert len((tmp_path / "started").read_text().split()) == 1
+        go_on.touch()
+        assert second.wait(30) == 0
+    assert built(tmp_path / "c") is not None
 
 
 @pytest.mark.parametrize(("environment", "status"), [({"CI": "1"}, 1), ({}, 3)])
