@@ -462,14 +462,19 @@ def test_the_scripts_own_preview_is_what_is_announced(driver: CommandDriver, wor
         driver.announce(changes)
 
 
-def test_without_a_preview_of_its_own_specs_are_compared(driver: CommandDriver) -> None:
-    changes = (
-        ("a", SetAttached(node="api-1", attached=False)),
-        ("b", replace_node()),
-        ("c", SetAttached(node="api-1", attached=True)),
-    )
-    told = {one.operation: one.changed for one in driver.announce(changes)}
-    assert told == {"a": ("attached",), "b": ("image", "server_id"), "c": ("attached",)}
+def test_without_a_preview_nothing_is_announced(driver: CommandDriver) -> None:
+    assert Answers.ANNOUNCE not in driver.answers()
+    assert driver.announce((("b", replace_node()),)) == ()
+
+
+def test_while_describe_is_under_way_it_may_answer_everything(
+    driver: CommandDriver, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "FIRST_WAIT_S", 0.05)
+    world.does("describe", "while [ ! -f go ]; do sleep 0.01; done; cat describe.json")
+    assert driver.answers() == frozenset(Answers), "so that whoever wants to announce waits for it"
+    (world.folder / "go").touch()
+    assert eventually(lambda: driver.answers() == SAYS_ALL, 10.0)
 
 
 def fault_of(driver: CommandDriver) -> OutsideError:

@@ -42,7 +42,7 @@ show) cat "$UNITS/$4" 2>/dev/null || echo 0;;
 stop) kill "$(cat "$UNITS/$2")"; rm "$UNITS/$2";;
 restart)
   [ -f "$UNITS/$2" ] && "$0" stop "$2"
-  set -a; eval "$(cat "$FLEET_FILES/$2.env")"; set +a
+  set -a; eval "$(cat "$FLEET_FILES/$2.env")"; DW_V2_MULTI_NODE=true; DB_PASSWORD=s3cr3t; set +a
   setsid sleep 600 >/dev/null 2>&1 3>&- & echo $! > "$UNITS/$2";;
 esac
 """
@@ -117,7 +117,8 @@ def done(driver: CommandDriver, key: str, change: InfraChange) -> str:
 def test_a_node_is_detached_replaced_and_attached(driver: CommandDriver) -> None:
     assert driver.node_spec("api-1").image == ""
     assert driver.node_processes("api-1") == ()
-    spec = ProcessSpec(image="server:2", marker="blue", server_id="api-1")
+    own = {"DW_V2_MULTI_NODE": "true"}  # of the unit's own file; its password is told to nobody
+    spec = ProcessSpec(image="server:2", marker="blue", server_id="api-1", environment=own)
     done(driver, "r/out/1", SetAttached(node="api-1", attached=False))
     assert (driver.attached("api-1"), driver.attached("api-2")) == (False, True)
     assert driver.connections("api-1") == 4
@@ -132,8 +133,9 @@ def test_a_node_is_detached_replaced_and_attached(driver: CommandDriver) -> None
 
 def test_the_scheduler_stops_and_starts(driver: CommandDriver) -> None:
     assert driver.scheduler_spec() is None
-    done(driver, "r/start/1", SetScheduler(spec=ProcessSpec(image="server:2", marker="b")))
-    assert driver.scheduler_spec() == ProcessSpec(image="server:2", marker="b")
+    spec = ProcessSpec(image="server:2", marker="b", environment={"DW_V2_MULTI_NODE": "true"})
+    done(driver, "r/start/1", SetScheduler(spec=spec))
+    assert driver.scheduler_spec() == spec
     assert len(driver.scheduler_processes()) == 1
     done(driver, "r/stop/1", SetScheduler(spec=None))
     assert driver.scheduler_spec() is None

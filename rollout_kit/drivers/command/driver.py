@@ -95,6 +95,8 @@ class CommandDriver:
         """
         try:
             told = self._described.get()
+        except InFlight:
+            return frozenset(Answers)
         except OutsideError:
             return frozenset(Answers) - {Answers.ANNOUNCE}
         previews = {Answers.ANNOUNCE} if "preview" in told.get("actions", ()) else set()
@@ -178,9 +180,9 @@ class CommandDriver:
         return replace(status, output=output, detail=detail)
 
     def announce(self, changes: tuple[tuple[str, InfraChange], ...]) -> tuple[Announcement, ...]:
-        """As the script's `preview` says; without one, from what it observes."""
+        """As the script's `preview` says; without one nothing is announced, and nothing held to it."""
         if "preview" not in self._described.get().get("actions", ()):
-            return announcing.announce(changes, self)
+            return ()
         told: dict[str, Announcement] = {}
         scripts: list[tuple[str, InfraChange]] = []
         for op, change in changes:
