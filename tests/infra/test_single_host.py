@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,3 +198,29 @@ def test_a_stopped_scheduler_has_no_unit_and_is_remembered() -> None:
 def test_what_cannot_be_is_refused_by_name(key: str, value: object, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         render(PROGRAM, {**FULL, key: value})
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
+def test_systemd_itself_finds_nothing_wrong_with_any_unit(tmp_path: Path) -> None:
+    """It is asked about the text alone; what is to run is not on every machine."""
+    true = shutil.which("true")
+    config = copy.deepcopy(FULL)
+    config["fleet:nodes"]["api-1"]["environment"] = {"ODD": 'a "b" $C %d \\ é\nnext'}
+    for role in ("node", "process", "worker"):
+        command = [true, "%i $HOME \"x\" 'y'", "{environment}", "{image}"]
+        config[f"single-host:{role}_command"] = command
+    rendered = render(PROGRAM, config)
+    texts = [one.inputs.get("units") or {} for one in rendered.resources.values()]
+    paths = [tmp_path / f"{unit}.service" for each in texts for unit in each]
+    for path in paths:
+        path.write_text(next(each[path.stem] for each in texts if path.stem in each))
+
+    argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *map(str, paths)]
+    said = subprocess.run(argv, check=False, capture_output=True, text=True)
+
+    assert len(paths) == 7
+    assert (said.returncode, said.stderr) == (0, "")
+    broken = tmp_path / "broken.service"
+    broken.write_text(paths[0].read_text().replace("Type=exec", "Typ=exec"))
+    argv = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(broken)]
+    assert "Typ" in subprocess.run(argv, check=False, capture_output=True, text=True).stderr

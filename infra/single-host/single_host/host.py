@@ -33,7 +33,8 @@ class Manager:
     """How this machine's service manager is spoken to; `{unit}` stands for a unit's name.
 
     `folder` and `suffix`: where units' files are. `state` says how a unit is, and `up` is what it says
-    of one that runs (a regular expression). `settle` follows every change of files.
+    of one that runs (a regular expression). `settle` follows every change of files. `stays_s`: a
+    manager that calls a program up as soon as it was begun is asked again so much later.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class Manager:
     start: Argv
     state: Argv
     up: str
+    stays_s: float = 0.0
 
     def path(self, unit: str) -> Path:
         return Path(self.folder) / f"{unit}{self.suffix}"
@@ -74,7 +76,11 @@ def _change_units(manager: Manager, before: Mapping[str, str], after: Mapping[st
     for unit in changing:
         _run(manager.start, unit, within_s=_LOOK_S, may_fail=True)
     for unit in changing:
-        _expect_up(manager, unit)
+        _expect_up(manager, unit, _UP_S)
+    if changing and manager.stays_s:
+        time.sleep(manager.stays_s)
+        for unit in changing:
+            _expect_up(manager, unit, 0)
 
 
 def standing_units(manager: Manager, units: Mapping[str, str]) -> dict[str, str]:
@@ -228,8 +234,8 @@ def _is_up(manager: Manager, unit: str) -> bool:
     return re.search(manager.up, said, re.MULTILINE) is not None
 
 
-def _expect_up(manager: Manager, unit: str) -> None:
-    if not _waited(lambda: _is_up(manager, unit), _UP_S):
+def _expect_up(manager: Manager, unit: str, within_s: float) -> None:
+    if not _waited(lambda: _is_up(manager, unit), within_s):
         said = _called(manager.state, unit, _LOOK_S)
         raise HostError(f"{unit} does not stay up: {_words(said)}")
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from single_host.host import Argv, Manager
 
+_RESTART_S = 2
+_STATE = "ActiveState,SubState,Result,ExecMainStatus"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
@@ -30,8 +33,9 @@ def manager(kind: str, folder: str, control: Argv) -> Manager:
             stop=(*control, "disable", "--now", "{unit}.service"),
             settle=(*control, "daemon-reload"),
             start=(*control, "enable", "--now", "{unit}.service"),
-            state=(*control, "is-active", "{unit}.service"),
-            up="^active$",
+            state=(*control, "show", f"--property={_STATE}", "{unit}.service"),
+            up="^ActiveState=active$",
+            stays_s=_RESTART_S / 2,
         )
     if kind == "supervisor":
         return Manager(
@@ -63,7 +67,7 @@ def _systemd(process: Process) -> str:
         "Type=exec",
         f"ExecStart={' '.join(_systemd_word(part) for part in process.argv)}",
         "Restart=always",
-        "RestartSec=2",
+        f"RestartSec={_RESTART_S}",
         f"TimeoutStopSec={process.grace_s}",
         *([f"User={process.user}"] if process.user else []),
         *(
