@@ -101,3 +101,9 @@ def of_people(op: Operation, job: JobNumbers, ctx: Context) -> Waiting | NeedsPe
 
 def _unread(op: Operation) -> str:
     return f"work/{op.id}"
+
+
+def how_it_ended(job: JobNumbers) -> str:
+    """Of a job that failed. Where nobody told its exit status, the words are all there is."""
+    ended = "failed" if job.exit_status is None else f"ended with status {job.exit_status}"
+    return f"{ended}: {job.detail or 'it wrote nothing'}"

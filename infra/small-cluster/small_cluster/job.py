@@ -65,6 +65,8 @@ def manifest(job: str, name: str, settings: Settings, wanted: JobWanted) -> Mani
         naming.REVISION: naming.label_value(wanted.revision),
     }
     process = server.container(settings, wanted.image, given={}, own={}, arguments=arguments)
+    # What it wrote last, when it fails, is then part of how it ended: whoever waits is told.
+    process["terminationMessagePolicy"] = "FallbackToLogsOnError"
     spec = pods.pod_spec(settings, process, writable=settings.server_writable, grace_s=GRACE_S)
     return {
         "apiVersion": "batch/v1",

@@ -6,10 +6,19 @@ a timeout.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from rollout_kit.transport.workloads import Object, Workload, dig, listed, name_of
+from rollout_kit.transport.workloads import (
+    Object,
+    Workload,
+    alive,
+    dig,
+    listed,
+    name_of,
+    wanted_pods,
+)
 
 TEXT_CHARACTERS = 400
 OUT_OF_MEMORY = "OOMKilled"
@@ -40,19 +49,38 @@ class Reason:
     text: str
     may_pass: bool = False
 
+    @property
+    def cannot_start(self) -> bool:
+        """No program of it runs, or ever will as it is described."""
+        return self.cause in (Cause.NO_IMAGE, Cause.NOT_STARTED) and not self.may_pass
+
 
 _NO_IMAGE = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull")
 _NOT_STARTED = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_ON_ITS_WAY = ("ContainerCreating", "PodInitializing")
+_BY_EVENT = {
+    "FailedCreate": (Cause.NOT_CREATED, "cannot create its pods"),
+    "FailedUpdate": (Cause.NOT_CREATED, "cannot create its pods"),
+    "FailedMount": (Cause.NOT_STARTED, "waits for a volume"),
+    "FailedAttachVolume": (Cause.NOT_STARTED, "waits for a volume"),
+    "FailedCreatePodSandBox": (Cause.NOT_STARTED, "has a pod without a network yet"),
+}
+"""What only events tell, of a workload without pods or of a pod that does not begin."""
 
 
 def of_workload(workload: Workload) -> Reason | None:
     """The first reason: of a pod before that of the workload; None where nothing is known."""
-    pods = [found for pod in workload.current if (found := of_pod(pod)) is not None]
     if workload.ref.kind == "Job":
-        return _of_job(workload, pods[0] if pods else None)
-    if pods:
-        return pods[0]
-    return _of_conditions(workload) or _of_events(workload)
+        return _of_job(workload, _of_pods(workload.current))
+    able = [pod for pod in workload.current if alive(pod)]
+    found = _of_pods(able) or _of_conditions(workload) or _of_events(workload)
+    if found is None and len(able) < wanted_pods(workload.object):
+        return _of_pods(workload.current)  # one that is over has no successor yet
+    return found
+
+
+def _of_pods(pods: Iterable[Object]) -> Reason | None:
+    return next((found for pod in pods if (found := of_pod(pod)) is not None), None)
 
 
 def sentence(workload: Workload) -> str:
@@ -64,8 +92,10 @@ def sentence(workload: Workload) -> str:
 def of_pod(pod: Object) -> Reason | None:
     """Why this pod does not run; None for one that runs, or has only just begun."""
     status = dig(pod, "status")
-    if status.get("reason") == "Evicted":
-        text = f"pod {name_of(pod)} was evicted: {_said(status.get('message'))}"
+    why = status.get("reason")
+    if why and status.get("phase") == "Failed":  # by its node, whatever its containers did
+        how = "was evicted" if why == "Evicted" else f"was given up by its node ({why})"
+        text = f"pod {name_of(pod)} {how}: {_said(status.get('message'))}"
         return Reason(cause=Cause.EVICTED, text=text, may_pass=True)
     for condition in listed(pod, "status", "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
@@ -93,6 +123,9 @@ def _of_container(pod: Object, container: Object) -> Reason | None:
         return Reason(cause=Cause.NOT_STARTED, text=text)
     if why == "CrashLoopBackOff":
         return _crashed(where, last, f"again and again ({why}, {_restarts(container)})")
+    if why and why not in _ON_ITS_WAY:
+        text = f"{where} waits ({why}): {_said(waiting.get('message'))}"
+        return Reason(cause=Cause.NOT_STARTED, text=text, may_pass=True)
     if ended.get("exitCode"):
         return _crashed(where, ended, "")
     if last.get("reason") == OUT_OF_MEMORY and not container.get("ready"):
@@ -135,9 +168,10 @@ def _of_conditions(workload: Workload) -> Reason | None:
 
 def _of_events(workload: Workload) -> Reason | None:
     for event in reversed(workload.events):
-        if event.get("reason") in ("FailedCreate", "FailedUpdate"):
-            text = f"{workload.ref.label} cannot create its pods: {_said(event.get('message'))}"
-            return Reason(cause=Cause.NOT_CREATED, text=text, may_pass=True)
+        if event.get("reason") in _BY_EVENT:
+            cause, how = _BY_EVENT[str(event["reason"])]
+            text = f"{workload.ref.label} {how}: {_said(event.get('message'))}"
+            return Reason(cause=cause, text=text, may_pass=True)
     return None
 
 

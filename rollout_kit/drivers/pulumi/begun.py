@@ -156,10 +156,13 @@ def result(work: Path) -> api.UpdateResult | None:
 
 
 def status_of(status: JobStatus, ended: api.UpdateResult | None) -> JobStatus:
-    """The child's own word over its exit status: which kind of no it was decides what comes next."""
+    """The child's own word over its exit status: which kind of no it was decides what comes next.
+
+    That status is the child's; how a job's program ended is known to the cluster, and told in words.
+    """
     if status.state in (JobState.UNKNOWN, *UNDER_WAY) or ended is None:
         return status
-    told = replace(status, detail=_sentence(ended))
+    told = replace(status, exit_status=None, detail=_sentence(ended))
     match ended.outcome:
         case api.Outcome.DONE:
             return replace(told, state=JobState.SUCCEEDED)

@@ -25,6 +25,7 @@ from rollout_kit.drivers.pulumi.events import Began, Ended, Event, Stream, name_
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.recovering import Settled
 from rollout_kit.drivers.pulumi.session import READ_WITHIN_S, Session, Unsettled
+from rollout_kit.drivers.pulumi.watching import Watch
 from rollout_kit.ports.errors import OutsideError
 
 _GRACE_S = 30.0
@@ -163,22 +164,24 @@ def _update(
     command = session.command(reads=False)
     session.note("update", f"{request.operation}: {len(steps)} steps")
     session.marks.begin(request.operation, settled.objects, settled.remedy.adopt)
-    stream = session.stream(lambda event: _record(session, event))
+    watch = Watch(objects=session.objects, say=session.say, give_up=session.cli.interrupt)
+    stream = session.stream(lambda event: _record(session, watch, event))
     session.cli.timeout_s = request.within_s + _GRACE_S
-    run = sdk.update(
-        session.place(folder, file, settled.remedy.adopt),
-        command,
-        session.mask,
-        stream,
-        message=request.operation,
-        targets=allowing.targets(request.stack, steps, previewed.providers),
-    )
+    with watch.looking():
+        run = sdk.update(
+            session.place(folder, file, settled.remedy.adopt),
+            command,
+            session.mask,
+            stream,
+            message=request.operation,
+            targets=allowing.targets(request.stack, steps, previewed.providers),
+        )
     session.cli.timeout_s = READ_WITHIN_S
     done = tuple(item.step for item in stream.ended if not item.failed)
     if run.trouble is not None:
         if settled is mending.NOTHING and not stream.seen:
             _nothing_sent(session, run.trouble)
-        return _failed(session, run.trouble, done)
+        return _failed(session, watch.explained(run.trouble), done)
     session.cli.on_started = None
     now = session.look(folder, "verify")
     if left := _left(now, {step.urn for step in steps}):
@@ -192,7 +195,8 @@ def _nothing_sent(session: Session, trouble: Trouble) -> None:
         session.marks.drop()
 
 
-def _record(session: Session, event: Event) -> None:
+def _record(session: Session, watch: Watch, event: Event) -> None:
+    watch.heard(event)
     match event:
         case Began(step=step, custom=True) if step.op in _MAKES:
             item = Object(urn=step.urn, type=event.type, facts=event.facts)

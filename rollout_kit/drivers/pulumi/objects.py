@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.recovery import Absence, Found
+from rollout_kit.model.stack_contract import InCluster
 from rollout_kit.ports.errors import Refused, Trouble, Unavailable
 
+if TYPE_CHECKING:
+    from rollout_kit.drivers.kubernetes.live import LiveObjects
+
 _REQUEST_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why an object does not come up. `for_good`: no waiting will help."""
+
+    text: str
+    for_good: bool = False
 
 
 class Objects(Protocol):
@@ -21,6 +36,10 @@ class Objects(Protocol):
 
     def remove(self, item: Object) -> None: ...
 
+    def obstacle(self, item: Object) -> Obstacle | None:
+        """What is in the way of a workload, as soon as it is known. Raises an OutsideError."""
+        ...
+
 
 class NoObjects:
     """Where the world cannot be asked: no knowing."""
@@ -31,6 +50,9 @@ class NoObjects:
     def remove(self, item: Object) -> None:
         raise Refused(f"nothing here can delete {item.urn}")
 
+    def obstacle(self, item: Object) -> Obstacle | None:  # noqa: ARG002
+        return None
+
 
 class ClusterObjects:
     """Objects of a Kubernetes cluster, through its client library. Anything else: no knowing."""
@@ -39,6 +61,7 @@ class ClusterObjects:
         self._kubeconfig = kubeconfig
         self._context = context
         self._client: Any = None
+        self._live: LiveObjects | None = None
 
     def find(self, item: Object) -> Found:
         if not {"apiVersion", "kind", "name"} <= set(item.facts):
@@ -57,6 +80,24 @@ class ClusterObjects:
             self._asked(lambda client: _resource(client, item).delete(**_named(item), body=body))
         except LookupError:
             return
+
+    def obstacle(self, item: Object) -> Obstacle | None:
+        if self._live is None:
+            from rollout_kit.drivers.kubernetes.live import placed_objects
+
+            kubeconfig = Path(self._kubeconfig) if self._kubeconfig else None
+            self._live = placed_objects(
+                kubeconfig=kubeconfig, context=self._context, environment=os.environ
+            ).live
+        facts = item.facts
+        where = InCluster(
+            kind=facts["kind"],
+            namespace=facts.get("namespace", "default"),
+            name=facts["name"],
+            container="",
+        )
+        found = self._live.reason(where)
+        return None if found is None else Obstacle(text=found.text, for_good=found.cannot_start)
 
     def _asked(self, act: Callable[[Any], object]) -> None:
         """Raises LookupError: there is no such object, or no such kind."""

@@ -31,7 +31,7 @@ from rollout_kit.operations.schema import (
     ledger_key,
     read_bootstrap,
 )
-from rollout_kit.operations.work import held_back, of_people
+from rollout_kit.operations.work import held_back, how_it_ended, of_people
 from rollout_kit.ports.infra import JobState, RunJob
 
 
@@ -92,8 +92,7 @@ class CheckLedger:
                 return _pending(args, job)
             case JobState.FAILED:
                 return Failed(
-                    reason=f"the ledger could not be asked: status {job.exit_status}:"
-                    f" {job.detail or 'it wrote nothing'}",
+                    reason=f"the ledger could not be asked: the job {how_it_ended(job)}",
                     hint="run the job by hand to see why; `resume` asks again",
                 )
             case JobState.ASKED | JobState.AWAITED:

@@ -30,7 +30,7 @@ from rollout_kit.operations.schema import (
     driver_must_answer,
     read_bootstrap,
 )
-from rollout_kit.operations.work import held_back, of_people
+from rollout_kit.operations.work import held_back, how_it_ended, of_people
 from rollout_kit.ports.infra import JobState, RunJob
 
 HINT = "mend what the job says and `resume`: it is safe to run again, the ledger goes on where it stopped"
@@ -82,11 +82,8 @@ class RunBootstrap:
         match _state(args, seen.situation):
             case JobState.FAILED:
                 job = seen.situation.jobs[bootstrap_key(args.target, args.revision)]
-                return Failed(
-                    reason=f"bootstrap of {args.revision} ended with status {job.exit_status}:"
-                    f" {job.detail or 'it wrote nothing'}",
-                    hint=HINT,
-                )
+                reason = f"bootstrap of {args.revision} {how_it_ended(job)}"
+                return Failed(reason=reason, hint=HINT)
             case JobState.ASKED | JobState.AWAITED:
                 job = seen.situation.jobs[bootstrap_key(args.target, args.revision)]
                 return of_people(op, job, ctx)
@@ -94,7 +91,9 @@ class RunBootstrap:
                 job = seen.situation.jobs[bootstrap_key(args.target, args.revision)]
                 return held_back(state, job)
             case JobState.QUEUED | JobState.RUNNING as state:
-                progress = f"bootstrap of {args.revision} is {state.value}"
+                job = seen.situation.jobs[bootstrap_key(args.target, args.revision)]
+                says = f": {job.progress}" if job.progress else ""
+                progress = f"bootstrap of {args.revision} is {state.value}{says}"
             case JobState.LOST:
                 progress = "the job's supervisor died without a word: it is begun again"
             case _:

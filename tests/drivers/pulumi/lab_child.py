@@ -24,6 +24,9 @@ class World:
         for path in Path(os.environ["LAB_WORLD"]).glob(f"{name}*"):
             path.unlink()
 
+    def obstacle(self, item: Object) -> None:
+        """Nothing here is a Job."""
+
 
 if __name__ == "__main__":
     code = update.main(sys.argv[1:], World())
