@@ -57,7 +57,8 @@ class Workload:
     """The object, and all pods that it owns, dying and outdated ones too.
 
     `current`: of those, the ones that carry its template and are not going away, by name.
-    `events`: what its controller could not do; only asked for where no condition says it.
+    `events`: what could not be done for it, or for a pod that does not begin; only asked for where
+    no status says it.
     """
 
     ref: WorkloadRef
@@ -105,8 +106,9 @@ class Workloads:
             between = self._list(_BETWEEN[ref.kind], ref.namespace, selector, until_s)
         pods, current = split(ref.kind, found, pods, between)
         events: tuple[Object, ...] = ()
-        if not current and ref.kind != "Deployment":
-            fields = f"involvedObject.uid={uid_of(found)},type=Warning"
+        silent = _tells_nothing(ref.kind, found, current)
+        if silent is not None:
+            fields = f"involvedObject.uid={uid_of(silent)},type=Warning"
             events = self._list("Event", ref.namespace, {"fieldSelector": fields}, until_s)
         return Workload(ref=ref, object=found, pods=pods, current=current, events=events)
 
@@ -164,6 +166,25 @@ class Workloads:
         left_s = max(0.05, until_s - self._monotonic_s())
         terms = Terms(budget_s=left_s, explain=explain, remember=False)
         return self._client.read(request, _decoded, terms)
+
+
+def _tells_nothing(kind: str, owner: Object, current: tuple[Object, ...]) -> Object | None:
+    """Of which only events can say why nothing comes of it: a pod that was taken by a node and does
+    not begin, or a workload that lacks pods and has no condition for that."""
+    for pod in current:
+        waiting = [
+            dig(one, "state", "waiting") for one in listed(pod, "status", "containerStatuses")
+        ]
+        if any(one.get("reason") == "ContainerCreating" for one in waiting):
+            return pod
+    lacks = len(current) < wanted_pods(owner)
+    return owner if lacks and kind != "Deployment" else None
+
+
+def wanted_pods(owner: Object) -> int:
+    """How many pods a workload is to have; of a Job, one."""
+    count = dig(owner, "spec").get("replicas", 1)
+    return count if isinstance(count, int) else 1
 
 
 def split(

@@ -18,6 +18,7 @@ from tests.cluster.objects import LABEL, place
 from tests.cluster.test_front_through_service import asked as asked_of_front
 from tests.cluster.test_front_through_service import front
 from tests.toolchain.cluster import Cluster, eventually
+from tests.toolchain.stages import STAYS_PENDING
 
 pytestmark = pytest.mark.cluster
 
@@ -80,7 +81,8 @@ def test_the_documented_role_is_enough_and_each_right_that_lacks_is_named(
     ready(cluster, space, serve, **labelled)
     front(cluster, space)
     node = place(cluster, space, "StatefulSet", "api-1", **labelled)
-    stopped = place(cluster, space, "StatefulSet", "api-2", **labelled, spec={"replicas": 0})
+    never: dict[str, Any] = {"annotations": {STAYS_PENDING: "yes"}, "spec": {"replicas": 2}}
+    lacking = place(cluster, space, "StatefulSet", "api-2", **never)
     cohort = place(cluster, space, "Deployment", "orders-b1")
     job = place(cluster, space, "Job", "bootstrap-1")
     user = f"reader-of-{space}"
@@ -93,7 +95,7 @@ def test_the_documented_role_is_enough_and_each_right_that_lacks_is_named(
         "cohort": lambda: live.cohort(cohort),
         "processes": lambda: live.processes(cohort),
         "membership": lambda: live.attached(node),
-        "events": lambda: live.reason(stopped),
+        "events": lambda: live.reason(lacking),
         "job": lambda: live.job(job),
         "output": lambda: placed.output(Placed(resources=(), in_cluster=job)),
         "readiness": lambda: reach(asked(space, "/api/ready")),

@@ -82,6 +82,16 @@ PODS = [
         Cause.EVICTED,
         "pod api-1-0 was evicted: The node was low on memory",
     ),
+    (
+        pod(phase="Failed", reason="UnexpectedAdmissionError", message="no device left"),
+        Cause.EVICTED,
+        "pod api-1-0 was given up by its node (UnexpectedAdmissionError): no device left",
+    ),
+    (
+        pod(container=waiting("RegistryUnavailable", "try later")),
+        Cause.NOT_STARTED,
+        "container server of pod api-1-0 waits (RegistryUnavailable): try later",
+    ),
 ]
 
 
@@ -163,6 +173,36 @@ def test_a_stateful_set_has_no_condition_for_it_its_events_tell() -> None:
         "StatefulSet orders/api-1 cannot create its pods: "
         "create Pod api-1-0 failed: exceeded quota: few"
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("FailedMount", 'waits for a volume: secret "tls" not found'),
+        ("FailedAttachVolume", 'waits for a volume: secret "tls" not found'),
+        ("FailedCreatePodSandBox", 'has a pod without a network yet: secret "tls" not found'),
+    ],
+)
+def test_a_pod_that_does_not_begin_has_only_its_events(reason: str, text: str) -> None:
+    event = {"reason": reason, "message": 'secret "tls" not found.'}
+    begins = pod(phase="Pending", container=waiting("ContainerCreating"))
+
+    found = of_workload(workload(begins, kind="Deployment", events=({"reason": "Pulled"}, event)))
+
+    assert found is not None
+    assert found.may_pass
+    assert found.text == f"Deployment orders/api-1 {text}"
+
+
+def test_a_pod_that_is_over_counts_only_until_another_is_in_its_place() -> None:
+    evicted = pod("api-1-a", phase="Failed", reason="Evicted", message="low on memory")
+
+    alone = of_workload(workload(evicted, kind="Deployment"))
+    followed = of_workload(workload(evicted, pod("api-1-b"), kind="Deployment"))
+
+    assert alone is not None
+    assert alone.cause is Cause.EVICTED
+    assert followed is None
 
 
 FAILED = {
