@@ -159,7 +159,7 @@ def _answer(
     forward_only = state.started.execution_plan.rollback.forward_only
     barred = rollback.irreversible(state)
     if policy is OnFailure.ROLLBACK and not forward_only and barred is None:
-        return RollBack(cause=f"{where}: {reason}")
+        return RollBack(cause=f"{where}: {reason}", operation=where)
     if barred and policy is OnFailure.ROLLBACK:
         hint = f"no rollback is offered: {barred[0]} cannot be undone ({barred[1]})"
     abort = policy is OnFailure.ABORT
@@ -252,7 +252,7 @@ def _not_closed(state: RolloutState, started: GroupUndoStarted) -> RollBack | Ho
     reason = f"{started.reason}; the group {started.group} could not be closed"
     offered = not state.started.execution_plan.rollback.forward_only
     if offered and rollback.irreversible(state) is None:
-        return RollBack(cause=f"{started.operation}: {reason}")
+        return RollBack(cause=f"{started.operation}: {reason}", operation=started.operation)
     undone = "; ".join((reason, *rollback.shortfall(state)))
     hint = "mend what keeps it open and `resume`: the whole group is tried again"
     held = RolloutHeld(kind=started.hold, operation=started.operation, reason=undone, hint=hint)

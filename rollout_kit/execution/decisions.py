@@ -37,7 +37,10 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollBack:
+    """`operation`: what failed, for a hold at it where nothing can be put back."""
+
     cause: str
+    operation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

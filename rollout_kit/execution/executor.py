@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from rollout_kit.execution import advance, people, requests, rollback, settling, watch
+from rollout_kit.execution import (
+    advance,
+    people,
+    putting_back,
+    requests,
+    rollback,
+    settling,
+    watch,
+)
 from rollout_kit.execution.decide import decide
 from rollout_kit.execution.decisions import (
     Advance,
@@ -27,9 +35,12 @@ from rollout_kit.execution.live import Live
 from rollout_kit.model.events import (
     Event,
     GroupUndone,
+    GroupUndoStarted,
+    HoldKind,
     Progress,
     RollbackStarted,
     RolloutFinished,
+    RolloutHeld,
     UndoSkipped,
 )
 from rollout_kit.model.state import RolloutState, Standing, evolve, fold
@@ -121,14 +132,9 @@ class Executor:
             case Sleep():
                 self._sleep(decision)
             case RollBack():
-                self.leave()
-                requests.intend_asked(self)
-                self.append(RollbackStarted(cause=decision.cause, actor=self.shell.actor))
-                self.live = replace(self.live, due_s={}, guards_due_s=self.now_s() + 10.0)
+                self._roll_back(decision)
             case UndoGroup():
-                self.leave()
-                self.append(decision.started)
-                self.live = replace(self.live, due_s={})
+                self._undo_group(decision.started)
             case CloseGroup():
                 self.append(GroupUndone(group=decision.group))
             case SkipUndo():
@@ -156,6 +162,34 @@ class Executor:
             case _:
                 assert_never(decision)
         return None
+
+    def _roll_back(self, decision: RollBack) -> None:
+        """Nothing is begun that could not be ended: a rollback that another program would refuse holds."""
+        self.leave()
+        if why := putting_back.barred(self):
+            reason = f"{decision.cause}; nothing is rolled back: {why}"
+            self._hold(decision.operation, reason, putting_back.HINT)
+            return
+        if self.shell.clock.interrupted():
+            return
+        requests.intend_asked(self)
+        self.append(RollbackStarted(cause=decision.cause, actor=self.shell.actor))
+        self.live = replace(self.live, due_s={}, guards_due_s=self.now_s() + 10.0)
+
+    def _undo_group(self, started: GroupUndoStarted) -> None:
+        self.leave()
+        if why := putting_back.barred(self):
+            reason = f"{started.reason}; {started.group} is left open: {why}"
+            self._hold(started.operation, reason, putting_back.HINT)
+            return
+        if self.shell.clock.interrupted():
+            return
+        self.append(started)
+        self.live = replace(self.live, due_s={})
+
+    def _hold(self, operation: str, reason: str, hint: str) -> None:
+        held = RolloutHeld(kind=HoldKind.FAILURE, operation=operation, reason=reason, hint=hint)
+        self.append(people.bound(self, held))
 
     def _sleep(self, decision: Sleep) -> None:
         left_s = max(SHORTEST_S, decision.until_s - self.now_s())

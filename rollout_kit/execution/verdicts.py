@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from rollout_kit.execution import drift, people, requests
+from rollout_kit.execution import drift, people, putting_back, requests
 from rollout_kit.model.events import (
     CohortLeftRunning,
     GateDecided,
@@ -150,9 +150,12 @@ def hold(run: Executor, op: Operation, kind: HoldKind, reason: str, hint: str = 
 
     group = drift.open_group(run.state)
     if group is not None and kind is not HoldKind.PERSON:
-        run.append(
-            GroupUndoStarted(group=group, operation=op.id, hold=kind, reason=reason, hint=hint)
-        )
-        return
+        why = putting_back.barred(run)
+        if not why:
+            run.append(
+                GroupUndoStarted(group=group, operation=op.id, hold=kind, reason=reason, hint=hint)
+            )
+            return
+        reason, hint = f"{reason}; {group} is left open: {why}", putting_back.HINT
     held = RolloutHeld(kind=kind, operation=op.id, reason=reason, hint=hint)
     run.append(people.bound(run, held))

@@ -89,7 +89,7 @@ def test_nothing_left_is_success() -> None:
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
-        (OnFailure.ROLLBACK, RollBack(cause="api/a: broke")),
+        (OnFailure.ROLLBACK, RollBack(cause="api/a: broke", operation="api/a")),
         (
             OnFailure.HOLD,
             Hold(
@@ -124,7 +124,7 @@ def test_failure_is_looked_at_before_guards_baseline_and_people() -> None:
     )
     live = replace(LIVE, guards_due_s=0.0, people=(asked,))
     found = state(started(A), OperationFailed(operation="api/a", reason="broke"))
-    assert after(found, live) == RollBack(cause="api/a: broke")
+    assert after(found, live) == RollBack(cause="api/a: broke", operation="api/a")
 
 
 def test_after_something_irreversible_a_failure_holds_and_says_why() -> None:
@@ -156,7 +156,7 @@ def test_a_breached_guard_rolls_back_whatever_the_operation_says() -> None:
         intended(holding),
         GuardBreached(guard="guard/served", sentence="3 > 0"),
     )
-    assert after(found) == RollBack(cause="guard/served: 3 > 0")
+    assert after(found) == RollBack(cause="guard/served: 3 > 0", operation="guard/served")
 
 
 def test_a_hold_at_a_breached_guard_says_what_mends_it() -> None:

@@ -100,13 +100,21 @@ def may(
         names = frozenset((*mine.alters, *mine.anew, *announced.creates))
         for urn, op in zip(announced.resources, announced.kinds, strict=True):
             if urn in names:
-                ops.setdefault(urn, set()).update({op, _BACK.get(op, op)} if undoing else {op})
-                ops[urn].add(UPDATE)
+                ops.setdefault(urn, {UPDATE}).update(leads_to(op, undoing=undoing) | {UPDATE})
     beside = [pair for one in said.rollout for pair in zip(one.resources, one.kinds, strict=True)]
     for urn, op in beside:
         if _matches(urn, allowed):
-            ops.setdefault(urn, {UPDATE}).update({op, _BACK.get(op, op)} if undoing else {op})
+            ops.setdefault(urn, {UPDATE}).update(leads_to(op, undoing=undoing))
     return tuple(May(urn=urn, ops=tuple(sorted(found))) for urn, found in ops.items())
+
+
+def leads_to(op: str, *, undoing: bool = False) -> frozenset[str]:
+    """What of an announced op may be seen to be left to do; or, undoing it, to put back.
+
+    A replacement that was cut off between its halves has deleted the old, and will create the new.
+    """
+    found = {op, _BACK.get(op, op)} if undoing else {op}
+    return frozenset(found | {CREATE} if op == REPLACE else found)
 
 
 def beyond(

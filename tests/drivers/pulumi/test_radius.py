@@ -110,7 +110,17 @@ def test_a_replacement_has_to_have_been_announced() -> None:
     only_update = _announced((SET_1, "update"))
     assert _may(REPLACE_1, only_update) == {PATCH_1: ("update",), SET_1: ("update",)}
     replaced = _announced((SET_1, "replace"))
-    assert _may(REPLACE_1, replaced)[SET_1] == ("replace", "update")
+    assert "replace" in _may(REPLACE_1, replaced)[SET_1]
+
+
+@pytest.mark.parametrize("undoing", [False, True])
+def test_a_replacement_that_was_cut_off_between_its_halves_may_be_finished(undoing: bool) -> None:
+    """The old one is deleted, and recorded to be: what is left of it reads as a creation."""
+    announced = _announced((SET_1, "replace"))
+    ops = _may(REPLACE_1, announced, undoing=undoing)[SET_1]
+    assert ops == ("create", "replace", "update")
+    by_plan = _may(DETACH_1, announced, allowed=("*",), rollout=(announced,), undoing=undoing)
+    assert by_plan[SET_1] == ("create", "replace", "update")
 
 
 def test_without_any_announcement_a_node_may_be_started_anew_and_nothing_else() -> None:
