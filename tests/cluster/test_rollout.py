@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster.front import Front
 from tests.cluster.objects import PORT, place, pods
-from tests.cluster.programs import TOKENS, EmulatedNodes
+from tests.cluster.programs import TOKENS, EmulatedPods
 from tests.toolchain.cluster import Cluster, eventually
 
 pytestmark = pytest.mark.cluster
@@ -103,7 +103,7 @@ def test_nodes_behind_the_api_server_are_previewed_and_replaced_one_by_one(
     for name in NODES:
         node(cluster, space, name, OLD)
     with (
-        EmulatedNodes(cluster, space, tmp_path, bootstrapped="2.4.0") as nodes,
+        EmulatedPods(cluster, space, tmp_path, bootstrapped="2.4.0") as nodes,
         Front(nodes.addresses, PORT) as front,
     ):
         assert eventually(lambda: len(nodes.addresses()) == len(NODES))
