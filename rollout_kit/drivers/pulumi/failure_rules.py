@@ -122,6 +122,12 @@ _BEFORE = (
         hint="Correct `infra.backend` or PULUMI_BACKEND_URL.",
     ),
     Rule(
+        name="backend-missing", kind=_R, trouble="not-found",
+        pattern=r"NoSuchBucket|ContainerNotFound|bucket does not exist",
+        message="the bucket for the state is not there",
+        hint="Correct `infra.backend` or PULUMI_BACKEND_URL.",
+    ),
+    Rule(
         name="backend-credentials", kind=_R, trouble="auth",
         pattern=r"get credentials|could not find default credentials|no EC2 IMDS role",
         message="there are no credentials for the backend's storage",

@@ -36,7 +36,7 @@ class Lab:
             folder=str(self.cli.folder / "ours"),
         )
 
-    def up(self, nodes: Nodes, token: str = "") -> None:
+    def up(self, nodes: Nodes, token: str = "", secrets_provider: str | None = None) -> None:
         from pulumi import automation
 
         from tests.drivers.pulumi import lab_fleet
@@ -45,7 +45,9 @@ class Lab:
             "dev",
             project_name="proj",
             program=lab_fleet.main,
-            opts=automation.LocalWorkspaceOptions(work_dir=str(self.cli.work)),
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(self.cli.work), secrets_provider=secrets_provider
+            ),
         )
         stack.set_config("fleet:nodes", automation.ConfigValue(json.dumps(nodes)))
         if token:
