@@ -25,6 +25,8 @@ from rollout_kit.ports.infra import (
 from rollout_kit.simulation.site import NEW_SERVER, NEW_WORKERS, OLD_SERVER, OLD_WORKERS
 from rollout_kit.simulation.world import World
 
+BY_HAND = "by-hand-"
+"""How the keys begin under which people change the fleet."""
 TIMES = {
     "drain_within": "300s",
     "rollback_within": "300s",
@@ -140,7 +142,7 @@ class Person:
 
     def change(self, change: InfraChange) -> None:
         fleet = self.world.fleet
-        key = f"by-hand-{len(self.done)}"
+        key = f"{BY_HAND}{len(self.done)}"
         match change:
             case ReplaceNode():
                 old = fleet.nodes[change.node].spec

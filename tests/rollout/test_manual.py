@@ -91,9 +91,11 @@ def test_what_is_asked_says_from_what_to_what_where_and_how_it_is_seen() -> None
     assert node.before == f'version 0.2.9, marker "{OLD}"'
     assert node.after == f'image server:new (version 0.2.10), marker "{OLD}"'
     assert node.where == "http://api-1"
-    assert node.seen == (
-        f'http://api-1 answers as version 0.2.10, marker "{OLD}", and is ready;'
-        " then http://front answers with it"
+    assert node.seen == (f'http://api-1 answers as version 0.2.10, marker "{OLD}", and is ready')
+    last = requests["api/api-3/replace"]
+    assert last.after == (
+        f'image server:new (version 0.2.10), marker "{OLD}"; and so do maintenance processes,'
+        " if there are any (nothing shows them)"
     )
     assert not node.word
     stop = requests["scheduler/stop"]

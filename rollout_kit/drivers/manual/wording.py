@@ -24,6 +24,8 @@ from rollout_kit.ports.infra import (
     SetScheduler,
 )
 
+MAINTENANCE = "and so do maintenance processes, if there are any (nothing shows them)"
+
 
 def of_node(
     document: PlanDocument, change: ReplaceNode, now: ProcessSpec | None, attribute: str
@@ -33,13 +35,17 @@ def of_node(
     before = in_words(document, now.image, now.marker) if now else "no answer"
     spec = change.spec
     variable = f" ({attribute})" if now is None or now.marker != spec.marker else ""
+    last = change.node == document.target.nodes[-1].name and (
+        now is None or now.image != spec.image
+    )
+    beside = f"; {MAINTENANCE}" if last else ""
     return Request(
         what=f"replace what runs as {change.node}",
         before=before,
-        after=f"{in_words(document, spec.image, spec.marker)}{variable}",
+        after=f"{in_words(document, spec.image, spec.marker)}{variable}{beside}",
         where=url,
         seen=f"{url} answers as {evidence_of(document, spec.image)}, marker {show(spec.marker)},"
-        f" and is ready; then {document.target.url} answers with it",
+        " and is ready",
     )
 
 
