@@ -19,7 +19,7 @@ from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.specs import same
 from rollout_kit.ports.engine import EngineReader
-from rollout_kit.ports.errors import OutsideError, Unknowable
+from rollout_kit.ports.errors import InFlight, OutsideError, Unknowable
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
@@ -218,9 +218,12 @@ class ManualDriver:
     def _now(self, change: InfraChange) -> str:
         if not isinstance(change, ReplaceNode):
             return "the server does not count them yet"
-        now = self._node_now(change.node)
-        if now is None:
+        try:
+            now = self.node_spec(change.node)
+        except InFlight:
             return f"{change.node} gives no answer now"
+        except OutsideError as error:
+            return f"{change.node} gives no answer now: {error.message}"
         return f"{change.node} still is {in_words(self._document, now.image, now.marker)}"
 
 

@@ -150,7 +150,7 @@ def test_a_node_is_done_when_it_shows_the_image_and_the_marker_that_were_asked(
     server.marker = "build-2"
     assert found.work("k").state is JobState.SUCCEEDED
     del server.versions["api-1"]
-    assert "api-1 gives no answer now" in found.work("k").detail
+    assert "api-1 gives no answer now: api-1 refused the connection" in found.work("k").detail
 
 
 def test_the_scheduler_is_what_was_asked_last_and_said(document: PlanDocument) -> None:
