@@ -25,6 +25,15 @@ from .engine.providers.lab import world
 
 HERE = Path(__file__).parent
 NO_REAL_CLI = "no real pulumi on PATH"
+QUIET = [
+    # a CLI that is killed takes the SDK's event stream along, and its run of the program as well:
+    pytest.mark.filterwarnings("ignore:Error in event stream:UserWarning:pulumi.automation._stack"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <coroutine object run_in_stack"
+        ":pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+"""What the SDK of a killed CLI leaves behind is no news in a log."""
 _UNSET = ("PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE", "STANDIN_FAULTS", "KUBECONFIG")
 
 

@@ -16,14 +16,14 @@ ROOT = Path(
 FOLDER = ROOT / "pulumi"
 _PLACES = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
-    (re.compile(r"created by \S+@\S+ \(pid \S+\) at \S+"), "created by <who>"),
+    (re.compile(r"created by \S*@\S* \(pid \S+\) at \S+"), "created by <who>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
     (re.compile(r"v3\.\d+\.\d+"), "v3"),
     (re.compile(r" ?\((?:\d+(\.\d+)?s|\d+m\d+s)\)"), ""),
-    (re.compile(r"Duration: \d+s"), "Duration"),
+    (re.compile(r"Duration: (\d+m)?\d+s"), "Duration"),
     (re.compile(r"[0-9a-f]{64}"), "<digest>"),
-    (re.compile(r"v1:[A-Za-z0-9+/=<>]+:v1:[^\"\s]+"), "<salt>"),
-    (re.compile(r"v1:[A-Za-z0-9+/=<>]+:[^\"\s]+"), "<sealed>"),
+    (re.compile(r"(?<!/)v1:[A-Za-z0-9+/=<>]+:v1:[^\"\s]+"), "<salt>"),
+    (re.compile(r"(?<!/)v1:[A-Za-z0-9+/=<>]+:[^\"\s]+"), "<sealed>"),
 )
 _TRACEBACK = re.compile(
     r'^\s+(File "|[\^~]+$|raise |result = |await |return |loop\.|if |[a-z_]+\()|Traceback'

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("pulumi.automation")
 
 from . import recordings, situations
-from .fixtures import Cli, real_or_standin  # noqa: F401
+from .fixtures import QUIET, Cli, real_or_standin  # noqa: F401
+from .kubernetes_situations import PLAYED as ON_A_CLUSTER
 from .replay import Replay
 
 pytestmark = [
@@ -15,6 +16,7 @@ pytestmark = [
     pytest.mark.skipif(
         not recordings.FOLDER.exists(), reason="no recordings of the pulumi CLI here"
     ),
+    *QUIET,
 ]
 
 
@@ -31,10 +33,11 @@ ORDINARY = {
 def test_every_recording_is_played_or_left_out_for_a_reason() -> None:
     reasons = tuple(situations.NOT_PLAYED)
     found = recordings.names()
+    played = {*situations.PLAYED, *(f"kubernetes/{name}" for name in ON_A_CLUSTER)}
 
-    assert [n for n in found if n not in situations.PLAYED and not n.startswith(reasons)] == []
-    assert [n for n in situations.PLAYED if n not in found] == []
-    assert [one for one in reasons if not any(n.startswith(one) for n in found)] == []
+    assert [name for name in found if name not in played and not name.startswith(reasons)] == []
+    assert [name for name in played if name not in found] == []
+    assert [one for one in reasons if not any(name.startswith(one) for name in found)] == []
 
 
 @pytest.mark.parametrize(
@@ -46,8 +49,13 @@ def test_every_recording_is_played_or_left_out_for_a_reason() -> None:
 )
 def test_it_goes_as_it_was_recorded(name: str, real_or_standin: Cli) -> None:  # noqa: F811
     replay = Replay(real_or_standin, exports=not name.startswith(("signals/", "recovery/")))
-    replay.prepare(situations.PLAYED[name])
-    replay.play(recordings.situation(name)["steps"])
+    replay.meanwhile = situations.MEANWHILE.get(name, {})
+    replay.calls = situations.CALLS.get(name, {})
+    try:
+        replay.prepare(situations.PLAYED[name])
+        replay.play(recordings.situation(name)["steps"])
+    finally:
+        replay.end()
 
     differences = "\n".join(replay.differences)
     known = situations.DIFFERENT | ({} if real_or_standin.real else situations.DIFFERENT_HERE)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from .fixtures import Cli, standin  # noqa: F401
+from .fixtures import QUIET, Cli, standin  # noqa: F401
 
 auto = pytest.importorskip("pulumi.automation")
+pytestmark = QUIET
 
 
 def _stack(cli: Cli, things: dict[str, dict[str, Any]]) -> Any:

@@ -93,7 +93,7 @@ def set_all(arguments: Arguments) -> None:
     session = open_session(arguments)
     config = session.config
     path = arguments.has("--path")
-    for name, given in arguments.options:
+    for name, given in sorted(arguments.options, key=lambda option: option[1]):
         if name in ("--plaintext", "--secret"):
             key, _, value = given.partition("=")
             _put(config, key, value, secret=name == "--secret", path=path)

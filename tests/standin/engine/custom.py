@@ -69,7 +69,7 @@ class Steps:
         if wrong:
             with self.ops.lock:
                 self._refuse(urn, _check_text(goal, urn, wrong))
-        new["inputs"] = _rewrapped(checked, inputs)
+        new["inputs"] = _rewrapped(checked, inputs, _hidden(new))
         if goal.import_id and (old is None or old.get("id") != goal.import_id):
             return self._import(goal, old, new, provider)
         if old is None:
@@ -171,6 +171,8 @@ class Steps:
         new["id"] = id_
         secret = new.get("additionalSecretOutputs") or []
         new["outputs"] = values.resecret(outputs, new["inputs"], [*secret, *_secrets_of(new)])
+        if "__inputs" in outputs:
+            new["outputs"]["__inputs"] = new["inputs"]
         new["initErrors"] = reasons
         new["modified"] = now()
 
@@ -234,20 +236,22 @@ class Steps:
         )
 
 
-def _rewrapped(checked: dict, given: dict) -> dict:
-    """Checked inputs with the secrets of the given ones."""
+def _rewrapped(checked: dict, given: dict, hidden: list[str]) -> dict:
+    """Checked inputs with the secrets of the given ones, and those that always are."""
     return {
         key: given[key] if key in given and values.reveal(given[key]) == value
-        else values.resecret({key: value}, given, [])[key]
+        else values.resecret({key: value}, given, hidden)[key]
         for key, value in checked.items()
     }  # fmt: skip
 
 
 def _secrets_of(new: Resource) -> list[str]:
     """Outputs that are secret whatever the program says, or because they repeat a secret input."""
-    if new["type"].endswith(":Secret"):
-        return ["data", "stringData", "__inputs"]
-    return ["secretOut"] + ["__inputs"] * (values.reveal(new["inputs"]) != new["inputs"])
+    return [*_hidden(new), "secretOut"]
+
+
+def _hidden(new: Resource) -> list[str]:
+    return ["data", "stringData"] if new["type"].endswith(":Secret") else []
 
 
 def _check_text(goal: Goal, urn: str, wrong: list[tuple[str, str]]) -> str:

@@ -110,6 +110,8 @@ class Deployment(Steps):
             raise
 
     def _explicit_provider(self, goal: Goal, urn: str, old: Resource | None) -> Registered:
+        version = {"version": goal.version} if goal.version else {}
+        goal.inputs = {"__internal": {}, **goal.inputs, **version}
         with self.ops.lock:
             self._go_on()
             return Registered(self._provider_resource(goal, urn, count=True))
@@ -124,7 +126,8 @@ class Deployment(Steps):
         if op == "update" and old is not None:
             from .providers.api import shallow
 
-            change = Change(shallow(values.reveal(old["inputs"]), values.reveal(new["inputs"])))
+            paths = shallow(values.reveal(old["inputs"]), values.reveal(new["inputs"]))
+            change = Change(paths, detailed=False)
         if old is not None:
             new["created"] = old.get("created", "")
         self.ops.pre(op, old, {**new, "id": "", "outputs": {}}, change)
@@ -149,7 +152,7 @@ class Deployment(Steps):
 
         def settle(id_: str, outputs: dict, reasons: list[str]) -> None:
             self.ops.snapshot.settle(old, None)
-            if op == "delete" and not _is_default_provider(old):
+            if op == "delete" and not is_default_provider(old):
                 self.ops.counts["delete"] += 1
 
         self.ops.run(op, old, None, NO_CHANGE, work, settle)
@@ -237,7 +240,7 @@ def _equal(old: Resource, new: Resource) -> bool:
     return values.reveal(old.get("inputs") or {}) == values.reveal(new["inputs"])
 
 
-def _is_default_provider(old: Resource) -> bool:
+def is_default_provider(old: Resource) -> bool:
     name = old["urn"].rpartition("::")[2]
     return old["type"].startswith("pulumi:providers:") and name.startswith("default")
 

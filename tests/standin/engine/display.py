@@ -35,11 +35,7 @@ _COUNTED = (
     ("delete", "- ", "deleted", "delete"), ("replace", "+-", "replaced", "replace"),
     ("import", "= ", "imported", "import"), ("read", "> ", "read", "read"),
 )  # fmt: skip
-_NOUN = {
-    "error": ("error", "errors"),
-    "warning": ("warning", "warnings"),
-    "info": ("message", "messages"),
-}
+_NOUN = {"error": "error", "warning": "warning", "info": "message"}
 
 
 class Display:
@@ -50,6 +46,7 @@ class Display:
         self._ops: dict[str, dict] = {}
         self._begun: dict[str, float] = {}
         self._said: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self._noted: dict[str, str] = {}
         self._failed: set[str] = set()
         self._settled: set[str] = set()
         self._root_begun = time.monotonic()
@@ -84,11 +81,7 @@ class Display:
             self._row(urn, "running")
 
     def _running(self, meta: dict) -> str:
-        kept = (
-            "[retain]"
-            if (meta.get("old") or {}).get("retainOnDelete") and meta["op"] == "delete"
-            else ""
-        )
+        kept = _retained(meta)
         if self._preview:
             return _PLANNED[meta["op"]] + kept
         return f"{_NOW[meta['op']]} (0s){kept}" if meta["op"] != "same" else ""
@@ -108,13 +101,8 @@ class Display:
             if urn in self._begun and self._ops[urn].get("shown_refresh"):
                 self._row(urn, "")
             return
-        kept = (
-            "[retain]"
-            if (meta.get("old") or {}).get("retainOnDelete") and meta["op"] == "delete"
-            else ""
-        )
         took = time.monotonic() - self._begun.get(urn, self._root_begun)
-        self._row(urn, f"{_DONE[meta['op']]} ({took:.2f}s){kept}")
+        self._row(urn, f"{_DONE[meta['op']]} ({took:.2f}s){_retained(meta)}")
 
     def _op_failed(self, meta: dict) -> None:
         self._failed.add(meta["urn"])
@@ -122,12 +110,13 @@ class Display:
             self._row(meta["urn"], f"**{_NOW[meta['op']].split()[0]} failed**")
 
     def _diagnostic(self, said: dict) -> None:
-        if said["severity"] == "debug" or said.get("ephemeral"):
-            if said.get("ephemeral") and said["message"].strip():
-                self._row(said.get("urn") or self._root, self._standing(said.get("urn") or self._root),
-                          said["message"].strip().splitlines()[0])  # fmt: skip
-            return
         urn = said.get("urn") or self._root
+        if said["severity"] == "debug" or said.get("ephemeral"):
+            if said.get("ephemeral"):
+                self._noted[urn] = (said["message"].strip().splitlines() or [""])[0]
+                self._row(urn, self._standing(urn))
+            return
+        self._noted.pop(urn, None)
         self._said[urn].append((said["severity"], said["message"]))
         if said["severity"] == "error":
             self._failed.add(urn)
@@ -139,11 +128,14 @@ class Display:
             return ""
         if meta["op"] == "same":
             return "running" if urn == self._root and urn in self._begun else ""
+        if self._preview and meta["op"] == "refresh":
+            return "refreshing"
         return self._running(meta)
 
-    def _row(self, urn: str, status: str, note: str = "") -> None:
+    def _row(self, urn: str, status: str) -> None:
         meta = self._ops.get(urn, {"op": "same", "type": _type(urn)})
-        info = "; ".join(part for part in (_difference(meta), note or self._remark(urn)) if part)
+        note = self._noted.get(urn, self._remark(urn))
+        info = "; ".join(part for part in (_difference(meta), note) if part)
         name = urn.rpartition("::")[2]
         self._say(f" {_PREFIX[meta['op']]} {meta.get('type') or _type(urn)} {name} {status} {info}")
 
@@ -160,8 +152,7 @@ class Display:
             counted[severity] += 1
         for severity in ("error", "warning", "info"):
             if counted[severity]:
-                one, many = _NOUN[severity]
-                return f"{counted[severity]} {one if counted[severity] == 1 else many}"
+                return f"{counted[severity]} {_NOUN[severity]}{'s' * (counted[severity] > 1)}"
         return ""
 
     def end(
@@ -183,7 +174,7 @@ class Display:
     def _last_rows(self) -> None:
         for urn in [
             self._root,
-            *(urn for urn in self._said if urn != self._root and self._said[urn]),
+            *(urn for urn in self._said if urn != self._root and urn in self._failed),
         ]:
             meta = self._ops.get(urn, {"op": "same", "type": _type(urn)})
             if urn != self._root and (
@@ -256,6 +247,11 @@ class Display:
         self._say("")
 
 
+def _retained(meta: dict) -> str:
+    kept = (meta.get("old") or {}).get("retainOnDelete") and meta["op"] == "delete"
+    return "[retain]" if kept else ""
+
+
 def _default_provider(urn: str) -> bool:
     return "pulumi:providers:" in urn and urn.rpartition("::")[2].startswith("default")
 
@@ -266,7 +262,8 @@ def _type(urn: str) -> str:
 
 def _difference(meta: dict) -> str:
     kinds: dict[str, str] = {}
-    for path, change in (meta.get("detailedDiff") or {}).items():
+    named = {top: {"diffKind": "update"} for top in meta.get("diffs") or []}
+    for path, change in (meta.get("detailedDiff") or named).items():
         top = path.split(".")[0].split("[")[0]
         kind = change["diffKind"].split("-")[0]
         kinds[top] = kind if path == top else "update"

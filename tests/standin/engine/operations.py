@@ -181,6 +181,7 @@ def _meta(op: str, old: Resource | None, new: Resource | None, change: Change) -
     meta["detailedDiff"] = {
         path: {"diffKind": kind, "inputDiff": change.by_inputs}
         for path, kind in change.paths.items()
+        if change.detailed
     } or None
     meta["logical"] = True
     meta["provider"] = subject.get("provider", "")

@@ -22,7 +22,7 @@ def _present(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     if "\n" in text:
         return dumper.represent_scalar(tag, text, style="|")
     plain = dumper.resolve(yaml.ScalarNode, text, (True, False)) == tag
-    octal = bool(re.fullmatch(r"[0-9][0-9_.eE+-]*", text))
+    octal = bool(re.fullmatch(r"[0-9][0-9_.eE+-]*|[yYnN]", text))
     return dumper.represent_scalar(tag, text, style=None if plain and not octal and text else '"')
 
 

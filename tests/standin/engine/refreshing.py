@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import values
 from .backend import now
 from .custom import NO_CHANGE
-from .deployment import Deployment
+from .deployment import Deployment, is_default_provider
 from .failure import OperationFailed
 from .operations import Stopped
 from .providers.api import Change, Read
@@ -27,7 +27,7 @@ def refresh(deployment: Deployment, *, alone: bool) -> None:
             ops.pre("refresh", old, old, NO_CHANGE)
         if not _read_by_provider(old):
             ops.post("same" if alone else "refresh", old, old, NO_CHANGE)
-            if alone and not old["type"].startswith("pulumi:providers:"):
+            if alone and not is_default_provider(old):
                 ops.counts["same"] += 1
             continue
         _one(deployment, old, alone)
@@ -59,6 +59,9 @@ def _one(deployment: Deployment, old: Resource, alone: bool) -> None:
         )
         new, change = _result(old, found, drift)
         ops.snapshot.settle(old, None) if new is None else ops.snapshot.replace(old, new)
+        if found and found.reasons:
+            lines = "".join(f"\n* {reason}" for reason in found.reasons)
+            ops.call(old).warn(f"Refreshed resource is in an unhealthy state:{lines}")
         if new is None:
             ops.snapshot._before = [one for one in ops.snapshot._before if one is not old]
         op = "delete" if new is None else "update" if change.paths else "same"

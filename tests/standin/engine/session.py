@@ -31,7 +31,12 @@ class Session:
 
     @property
     def config(self) -> Config:
-        return Config(self.project, self.stack)
+        """Without a file of its own it shares the salt of the state."""
+        config = Config(self.project, self.stack)
+        if not config.salt and self.files.state.exists():
+            latest = self.files.load()
+            config.salt = ((latest.get("secrets_providers") or {}).get("state") or {}).get("salt")
+        return config
 
     @property
     def root_urn(self) -> str:

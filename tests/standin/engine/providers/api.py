@@ -19,6 +19,9 @@ class Change:
     by_inputs: bool = True
     """The paths are of inputs; else of the object as a whole, and events name no top-level ones."""
 
+    detailed: bool = True
+    """Else only the top-level properties are named."""
+
     @property
     def replaces(self) -> list[str]:
         return sorted(path for path, kind in self.paths.items() if kind.endswith("-replace"))

@@ -9,7 +9,13 @@ from .api import Tree
 
 GONE_S = 600.0
 _DEFAULT_S = 600.0
-_AWAITED = {"Deployment", "StatefulSet", "Job", "Pod"}
+_AWAITED = {"Deployment", "StatefulSet", "Job", "Pod", "Service"}
+
+
+_LEADS_NOWHERE = (
+    "Service does not target any Pods. Selected Pods may not be ready, or field '.spec.selector' "
+    "may not match labels on any Pods"
+)
 
 
 @dataclass
@@ -33,7 +39,10 @@ def wait_s(new: Tree, timeout_s: float | None) -> float:
 
 
 def standing(live: Tree, pods: list[Tree], waited_for: str = "") -> Standing:
-    """`waited_for`: what a create or update waits for instead; a look never heeds that."""
+    """`pods`: its own, or the endpoints of a Service.
+
+    `waited_for`: what a create or update waits for instead; a look never heeds that.
+    """
     if waited_for:
         return _waited_for(live, waited_for)
     match live["kind"]:
@@ -43,6 +52,8 @@ def standing(live: Tree, pods: list[Tree], waited_for: str = "") -> Standing:
             return _stateful_set(live, pods)
         case "Job":
             return _job(live, pods)
+        case "Service":
+            return _service(live, pods)
         case _:
             ready = _condition(live, "Ready").get("status") == "True"
             return Standing(ready, "Waiting for Pod to be ready", _pod_reasons([live]))
@@ -71,7 +82,8 @@ def _deployment(live: Tree, pods: list[Tree]) -> Standing:
     reasons = []
     progressing = _condition(live, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        reasons.append(f"[ProgressDeadlineExceeded] {progressing.get('message', '')}")
+        message = f"[ProgressDeadlineExceeded] {progressing.get('message', '')}"
+        reasons.append(message)
     failure = _condition(live, "ReplicaFailure")
     if failure.get("status") == "True":
         reasons.append(f"[{failure.get('reason', '')}] {failure.get('message', '')}")
@@ -99,6 +111,31 @@ def _stateful_set(live: Tree, pods: list[Tree]) -> Standing:
     )
 
 
+def leads_to_pods(live: Tree) -> bool:
+    """A Service for whose endpoints one waits."""
+    spec = live.get("spec") or {}
+    elsewhere = spec.get("type") == "ExternalName" or spec.get("clusterIP") == "None"
+    return live["kind"] == "Service" and bool(spec.get("selector")) and not elsewhere
+
+
+def _service(live: Tree, endpoints: list[Tree]) -> Standing:
+    """Pods that it leads to and that are not ready keep it waiting; none at all does not."""
+    spec = live["spec"]
+    subsets = [subset for one in endpoints for subset in one.get("subsets") or []]
+    ready = not any(subset.get("notReadyAddresses") for subset in subsets)
+    reasons = []
+    if not any(subset.get("addresses") for subset in subsets):
+        reasons = [_LEADS_NOWHERE]
+    if spec.get("type") == "LoadBalancer":
+        ready &= bool((live["status"].get("loadBalancer") or {}).get("ingress"))
+    if not leads_to_pods(live):
+        ready = True
+    message = "Service initialization complete"
+    if not ready:
+        message = "[1/3] Finding Pods to direct traffic to"
+    return Standing(ready=ready, message=message, reasons=reasons)
+
+
 def _waited_for(live: Tree, text: str) -> Standing:
     """`jsonpath={.a.b}=value`: the object's own word for being ready, in the place of all others."""
     found = re.fullmatch(r"jsonpath=\{\.([\w.]+)\}=(.+)", text)
@@ -113,13 +150,13 @@ def _waited_for(live: Tree, text: str) -> Standing:
 def _job(live: Tree, pods: list[Tree]) -> Standing:
     status, name = live.get("status") or {}, live["metadata"]["name"]
     full = f"{live['metadata'].get('namespace', '')}/{name}"
-    if _condition(live, "Complete").get("status") == "True":
-        return Standing(ready=True, message="")
     failed = _condition(live, "Failed")
     counts = " | ".join(
         f"{one}: {status.get(one.lower(), 0)}" for one in ("Active", "Succeeded", "Failed")
     )
     message = f'Waiting for Job "{full}" to succeed ({counts})'
+    if _condition(live, "Complete").get("status") == "True":
+        return Standing(ready=True, message=message)
     if not status:
         message = f'Waiting for Job "{full}" to start'
     ended = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
 import tempfile
 import threading
@@ -36,6 +37,9 @@ class Invalid(Exception):
 
 
 class Cluster:
+    settles_s = 10.0
+    """How long what a Service leads to has to stay as it is."""
+
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
@@ -45,8 +49,12 @@ class Cluster:
         try:
             return self._client.request(method, path, **options)
         except httpx.TransportError as wrong:
-            url = f"{self._client.base_url}{path.lstrip('/')}"
-            raise Unreachable(f'{method.capitalize()} "{url}": {wrong}') from None
+            url = f"{str(self._client.base_url).rstrip('/')}{path}"
+            text = str(wrong)
+            if "refused" in text:
+                at = self._client.base_url
+                text = f"dial tcp {at.host}:{at.port}: connect: connection refused"
+            raise Unreachable(f'{method.capitalize()} "{url}": {text}') from None
 
     def ping(self) -> None:
         self._send("GET", "/version")
@@ -115,8 +123,12 @@ class Cluster:
         if answer.status_code not in (404, 409):
             _require(answer)
 
-    def pods_of(self, live: Tree) -> list[Tree]:
-        """The pods that the object's selector finds."""
+    def around(self, live: Tree) -> list[Tree]:
+        """What tells whether it is ready: the pods it selects, the endpoints of a Service."""
+        if live["kind"] == "Service":
+            metadata = live["metadata"]
+            found = self.get("v1", "Endpoints", metadata["namespace"], metadata["name"])
+            return [found] if found else []
         if live["kind"] not in _SELECTED:
             return []
         labels = ((live["spec"].get("selector") or {}).get("matchLabels")) or {}
@@ -143,10 +155,15 @@ def _require(answer: httpx.Response) -> None:
 
 
 def connect(given: str, context: str) -> Cluster:
-    """`given` is the kubeconfig's text or its path."""
-    path = Path(given) if "\n" not in given and not given.lstrip().startswith("{") else None
-    config = yaml.safe_load(path.read_text() if path is not None else given)
-    base = path.parent if path is not None else Path()
+    """`given` is the kubeconfig's text, or paths of some, of which the first has its way."""
+    if "\n" in given or given.lstrip().startswith("{"):
+        config, base = yaml.safe_load(given), Path()
+    else:
+        paths = [Path(part) for part in given.split(os.pathsep) if part]
+        config, base = (
+            _merged([yaml.safe_load(path.read_text()) for path in paths]),
+            paths[-1].parent,
+        )
     wanted = context or config.get("current-context") or config["contexts"][0]["name"]
     chosen = _named(config["contexts"], wanted)["context"]
     cluster = _named(config["clusters"], chosen["cluster"])["cluster"]
@@ -162,6 +179,18 @@ def connect(given: str, context: str) -> Cluster:
         base_url=cluster["server"], headers=headers, verify=verify, timeout=30, trust_env=False
     )
     return Cluster(client)
+
+
+def _merged(configs: list[Tree]) -> Tree:
+    """Relative paths in them count from the last file's folder: only that one has any here."""
+    merged: Tree = {}
+    for config in configs:
+        for key, value in config.items():
+            known = merged.setdefault(key, value)
+            if isinstance(known, list) and known is not value:
+                names = {one["name"] for one in known}
+                known.extend(one for one in value if one["name"] not in names)
+    return merged
 
 
 def _named(entries: list[Tree], name: str) -> Tree:

@@ -89,9 +89,9 @@ class Lab:
         self._hear(rpc="Delete", name=call.name, id=id_)
         if "failDelete" in outputs:
             raise OperationFailed(str(outputs["failDelete"]))
-        (self._world / id_).unlink(missing_ok=True)
         if outputs.get("deleteSleep"):
             call.cancelled.wait(float(outputs["deleteSleep"]))
+        (self._world / id_).unlink(missing_ok=True)
 
     def read(self, call: Call, id_: str, inputs: Tree, outputs: Tree) -> Read | None:
         self._hear(rpc="Read", name=call.name, id=id_)
