@@ -42,9 +42,10 @@ class Watch:
             case Began(step=step, custom=True) if event.facts.get("kind") == _JOB:
                 self._awaited[step.urn] = Object(urn=step.urn, type=event.type, facts=event.facts)
             case Ended(step=step) if (item := self._awaited.pop(step.urn, None)) is not None:
-                self.obstacle = None  # what was in its way is not any more
                 if event.failed or event.not_ready:
                     self._failed.append(item)
+                else:
+                    self.obstacle = None  # what was in its way is not any more
             case _:
                 pass
 
