@@ -90,7 +90,7 @@ def cluster(session: nox.Session) -> None:
     """
     session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("python", "-m", "tests.toolchain", success_codes=[0, 3])
-    session.run("pytest", "-m", "cluster", "-rs", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "cluster", "-rs", *session.posargs)
 
 
 @nox.session
