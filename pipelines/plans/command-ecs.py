@@ -30,30 +30,16 @@ CLUSTER = os.environ.get("FLEET_CLUSTER", "fleet")
 MARKER, SERVER_ID, BUILD_ID = "DW_V2_CURRENT_COMPATIBILITY", "DW_SERVER_ID", "FLEET_BUILD_ID"
 TOLD = (  # what a plan is judged by; no secret is among them
     *("DW_V2_MULTI_NODE", "DW_V2_PIN_TO_RECORDED_FINGERPRINT", "SCHEDULER_TICK_SECONDS"),
-    *(
-        "DB_CONNECTION",
-        "DB_HOST",
-        "DB_PORT",
-        "DB_DATABASE",
-        "CACHE_STORE",
-        "REDIS_HOST",
-        "REDIS_PORT",
-    ),
+    *("DB_CONNECTION", "DB_HOST", "DB_PORT", "DB_DATABASE"),
+    *("CACHE_STORE", "REDIS_HOST", "REDIS_PORT"),
 )
 JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", "migrate:status"]}
 COHORT = ("namespace", "task_queue", "build_id")
 LIVES = ("ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING")  # in these a container may be at work
 REGISTERED = (  # what of a described task definition may be registered again
-    *(
-        "family",
-        "taskRoleArn",
-        "executionRoleArn",
-        "networkMode",
-        "containerDefinitions",
-        "volumes",
-    ),
+    *("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions"),
     *("placementConstraints", "requiresCompatibilities", "cpu", "memory", "pidMode", "ipcMode"),
-    *("proxyConfiguration", "ephemeralStorage", "runtimePlatform"),
+    *("volumes", "proxyConfiguration", "ephemeralStorage", "runtimePlatform"),
 )
 LIKE = (  # what the service of a new build has in common with its model
     *("launchType", "capacityProviderStrategy", "platformVersion", "networkConfiguration"),
@@ -131,28 +117,18 @@ def seen(service: dict, running: dict[str, list]) -> dict[str, object]:
 
 
 def services() -> dict[str, dict]:
-    arns = [
-        arn
-        for page in aws("ecs").get_paginator("list_services").paginate(cluster=CLUSTER)
-        for arn in page["serviceArns"]
-        if arn.rpartition("/")[2].startswith("fleet-")
-    ]
+    arns = [arn for arn in listed("list_services", "serviceArns") if "/fleet-" in arn]
     found = []
     for at in range(0, len(arns), 10):
-        some = arns[at : at + 10]
-        found += aws("ecs").describe_services(cluster=CLUSTER, services=some, include=["TAGS"])[
-            "services"
-        ]
+        told = ecs("describe_services", services=arns[at : at + 10], include=["TAGS"])
+        found += told["services"]
     return {one["serviceName"]: one for one in found if one["status"] == "ACTIVE"}
 
 
 def live() -> dict[str, list[dict]]:
     """Tasks whose containers may be at work, by the service that they belong to."""
-    pages = aws("ecs").get_paginator("list_tasks").paginate(cluster=CLUSTER)
-    stopping = (
-        aws("ecs").get_paginator("list_tasks").paginate(cluster=CLUSTER, desiredStatus="STOPPED")
-    )
-    arns = {arn for page in (*pages, *stopping) for arn in page["taskArns"]}
+    arns = set(listed("list_tasks", "taskArns"))
+    arns |= set(listed("list_tasks", "taskArns", desiredStatus="STOPPED"))
     found: dict[str, list[dict]] = {}
     for task in tasks(sorted(arns)):
         if task["lastStatus"] in LIVES:
@@ -162,9 +138,7 @@ def live() -> dict[str, list[dict]]:
 
 def tasks(arns: list[str]) -> list[dict]:
     some = [arns[at : at + 100] for at in range(0, len(arns), 100)]
-    return [
-        t for part in some for t in aws("ecs").describe_tasks(cluster=CLUSTER, tasks=part)["tasks"]
-    ]
+    return [task for part in some for task in ecs("describe_tasks", tasks=part)["tasks"]]
 
 
 def definition(arn: str) -> dict:
@@ -217,7 +191,7 @@ def replace(name: str, spec: dict) -> None:
 def scale(name: str, count: int, arn: str | None = None) -> None:
     """So many tasks of this revision (None: of the present one), and no other."""
     given = {"taskDefinition": arn} if arn else {}
-    aws("ecs").update_service(cluster=CLUSTER, service=name, desiredCount=count, **given)
+    ecs("update_service", service=name, desiredCount=count, **given)
     while True:
         wanted = arn or known(name)["taskDefinition"]
         found = live().get(name, [])
@@ -226,9 +200,8 @@ def scale(name: str, count: int, arn: str | None = None) -> None:
         if len(here) == len(found) == count:
             return
         said = next((event["message"] for event in known(name)["events"]), "")
-        tell(
-            sentence=f"{name}: {len(here)} of {count} run, {len(found) - len(here)} of before; {said}"
-        )
+        before = f"{len(found) - len(here)} of before"
+        tell(sentence=f"{name}: {len(here)} of {count} run, {before}; {said}")
         time.sleep(LOOK_S)
 
 
@@ -236,26 +209,22 @@ def set_cohort(change: dict) -> None:
     found = services().values()
     place = {name: change[name] for name in COHORT}
     own = next((one for one in found if cohort_of(one) == place), None)
-    if own is None:
-        queue = [
-            one for one in found if cohort_of(one) | {"build_id": ""} == place | {"build_id": ""}
-        ]
+    given = {BUILD_ID: change["build_id"]}
+    if own is not None:
+        name = own["serviceName"]
+        arn = revision(own["taskDefinition"], change["image"], given)
+    else:
+        alike = place | {"build_id": ""}
+        queue = [one for one in found if cohort_of(one) | {"build_id": ""} == alike]
         if not queue:
             sys.exit(f"no service fleet-worker-… of the queue {change['task_queue']} to copy")
         model = max(queue, key=lambda one: one["desiredCount"])
-        name = re.sub(
-            r"[^\w-]", "_", f"fleet-worker-{change['task_queue']}-{change['build_id'] or 'plain'}"
-        )
-        given = {BUILD_ID: change["build_id"]}
+        name = f"fleet-worker-{change['task_queue']}-{change['build_id'] or 'plain'}"
+        name = re.sub(r"[^\w-]", "_", name)
         arn = revision(model["taskDefinition"], change["image"], given, family=name)
         tags = [{"key": key, "value": value} for key, value in place.items() if value is not None]
-        like = {field: model[field] for field in LIKE if model.get(field)}
-        aws("ecs").create_service(
-            cluster=CLUSTER, serviceName=name, taskDefinition=arn, desiredCount=0, tags=tags, **like
-        )
-    else:
-        name = own["serviceName"]
-        arn = revision(own["taskDefinition"], change["image"], {BUILD_ID: change["build_id"]})
+        like = {field: model[field] for field in LIKE if model.get(field)} | {"tags": tags}
+        ecs("create_service", serviceName=name, taskDefinition=arn, desiredCount=0, **like)
     scale(name, change["replicas"], arn)
 
 
@@ -281,9 +250,7 @@ def run(change: dict, key: str) -> None:
     arns = [
         arn
         for status in ("RUNNING", "STOPPED")
-        for arn in aws("ecs").list_tasks(cluster=CLUSTER, startedBy=name, desiredStatus=status)[
-            "taskArns"
-        ]
+        for arn in listed("list_tasks", "taskArns", startedBy=name, desiredStatus=status)
     ]
     found = [task for task in tasks(arns) if not failure(task)]
     arn = found[0]["taskArn"] if found else begin(change, name)
@@ -301,9 +268,7 @@ def begin(change: dict, name: str) -> str:
     like = {field: model[field] for field in LIKE[:4] if model.get(field)}
     command = {"name": program(definition(arn))["name"], "command": JOBS[change["job"]]}
     overrides = {"containerOverrides": [command]}
-    made = aws("ecs").run_task(
-        cluster=CLUSTER, taskDefinition=arn, startedBy=name, overrides=overrides, **like
-    )
+    made = ecs("run_task", taskDefinition=arn, startedBy=name, overrides=overrides, **like)
     if made["failures"]:
         sys.exit(f"ECS runs no task: {made['failures'][0]['reason']}")
     return made["tasks"][0]["taskArn"]
@@ -334,6 +299,15 @@ def known(name: str) -> dict:
     return services().get(name) or sys.exit(
         f"there is no service {name} in {CLUSTER}: create it first"
     )
+
+
+def ecs(what: str, **given: object) -> dict:
+    return getattr(aws("ecs"), what)(cluster=CLUSTER, **given)
+
+
+def listed(what: str, field: str, **given: object) -> list[str]:
+    pages = aws("ecs").get_paginator(what).paginate(cluster=CLUSTER, **given)
+    return [arn for page in pages for arn in page[field]]
 
 
 @cache

@@ -35,15 +35,8 @@ NAMESPACE = os.environ.get("NOMAD_NAMESPACE", "default")
 MARKER, SERVER_ID = "DW_V2_CURRENT_COMPATIBILITY", "DW_SERVER_ID"
 TOLD = (  # what a plan is judged by; no secret is among them
     *("DW_V2_MULTI_NODE", "DW_V2_PIN_TO_RECORDED_FINGERPRINT", "SCHEDULER_TICK_SECONDS"),
-    *(
-        "DB_CONNECTION",
-        "DB_HOST",
-        "DB_PORT",
-        "DB_DATABASE",
-        "CACHE_STORE",
-        "REDIS_HOST",
-        "REDIS_PORT",
-    ),
+    *("DB_CONNECTION", "DB_HOST", "DB_PORT", "DB_DATABASE"),
+    *("CACHE_STORE", "REDIS_HOST", "REDIS_PORT"),
 )
 JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", "migrate:status"]}
 COHORT = ("namespace", "task_queue", "build_id")
@@ -53,14 +46,12 @@ LOOK_S = float(os.environ.get("FLEET_LOOK_S", "1"))
 def main(action: str) -> None:
     match action:
         case "describe":
-            answers = ["spec", "processes", "jobs"]
-            tell(contract=1, answers=answers, actions=["preview"])
+            tell(contract=1, answers=["spec", "processes", "jobs"], actions=["preview"])
         case "observe":
             tell(contract=1, **observe())
         case "preview":
-            tell(
-                contract=1, changes=[preview(**entry) for entry in json.load(sys.stdin)["changes"]]
-            )
+            changes = json.load(sys.stdin)["changes"]
+            tell(contract=1, changes=[preview(**entry) for entry in changes])
         case "apply":
             request = json.load(sys.stdin)
             apply(request["change"], request["key"])
@@ -87,11 +78,8 @@ def observe() -> dict[str, object]:
 
 
 def below(prefix: str, jobs: dict[str, dict]) -> dict[str, object]:
-    return {
-        name.removeprefix(prefix): seen(job)
-        for name, job in jobs.items()
-        if name.startswith(prefix)
-    }
+    names = [name for name in jobs if name.startswith(prefix)]
+    return {name.removeprefix(prefix): seen(jobs[name]) for name in names}
 
 
 def seen(job: dict) -> dict[str, object]:
@@ -100,10 +88,8 @@ def seen(job: dict) -> dict[str, object]:
     if not live:
         return {"image": "", "processes": 0}
     oldest = min(one["JobVersion"] for one in live)
-    ran = job
-    if oldest != job["Version"]:
-        versions = get(f"/v1/job/{quoted(job['ID'])}/versions")["Versions"]
-        ran = next(one for one in versions if one["Version"] == oldest)
+    versions = get(f"/v1/job/{quoted(job['ID'])}/versions")["Versions"]
+    ran = next(one for one in versions if one["Version"] == oldest)
     environment = task(ran).get("Env") or {}
     return {
         "image": task(ran)["Config"]["image"],
@@ -115,9 +101,8 @@ def seen(job: dict) -> dict[str, object]:
 
 
 def cohort(job: dict) -> dict[str, object]:
-    place = {name: (job.get("Meta") or {}).get(name) for name in COHORT}
-    image = task(job)["Config"]["image"]
-    return {**place, "image": image, "replicas": wanted(job), "processes": len(alive(job))}
+    counts = {"replicas": wanted(job), "processes": len(alive(job))}
+    return {**cohort_of(job), "image": task(job)["Config"]["image"], **counts}
 
 
 def alive(job: dict) -> list[dict]:
@@ -192,9 +177,8 @@ def worker(change: dict) -> dict:
     if not alike:
         sys.exit(f"no job fleet-worker-… of the queue {change['task_queue']} to copy")
     job = copy.deepcopy(max(alike, key=lambda one: one["SubmitTime"]))
-    job["ID"] = job["Name"] = re.sub(
-        r"[^\w.-]", "_", f"fleet-worker-{change['task_queue']}-{change['build_id'] or 'plain'}"
-    )
+    name = f"fleet-worker-{change['task_queue']}-{change['build_id'] or 'plain'}"
+    job["ID"] = job["Name"] = re.sub(r"[^\w.-]", "_", name)
     job["Meta"] = (job["Meta"] or {}) | {name: value for name, value in place.items() if value}
     job.pop("JobModifyIndex")
     return job
@@ -224,16 +208,15 @@ def settle(job: dict) -> None:
     body = {"Job": job}
     if "JobModifyIndex" in job:  # somebody else's change in between is refused by Nomad
         body |= {"EnforceIndex": True, "JobModifyIndex": job["JobModifyIndex"]}
-    post("/v1/jobs", body)
+    ask("POST", "/v1/jobs", json.dumps(body).encode())
     while True:
         version = get(f"/v1/job/{quoted(name)}")["Version"]
         live = alive(job)
         here = [one for one in live if one["JobVersion"] == version]
         if len(here) == len(live) == count:
             return
-        tell(
-            sentence=f"{name}: {len(here)} of {count} run, {len(live) - len(here)} of before{trouble(name)}"
-        )
+        before = f"{len(live) - len(here)} of before{trouble(name)}"
+        tell(sentence=f"{name}: {len(here)} of {count} run, {before}")
         time.sleep(LOOK_S)
 
 
@@ -245,7 +228,7 @@ def run(job: dict, key: str) -> None:
     now = get(f"/v1/job/{quoted(name)}")
     if now is None or ended(now) == "failed":
         job["Meta"] = (job["Meta"] or {}) | {"asked_at": str(time.time())}  # a failed one runs anew
-        post("/v1/jobs", {"Job": job})
+        ask("POST", "/v1/jobs", json.dumps({"Job": job}).encode())
     while not (how := ended(get(f"/v1/job/{quoted(name)}"))):
         tell(sentence=f"{name} runs{trouble(name)}")
         time.sleep(LOOK_S)
@@ -257,11 +240,9 @@ def run(job: dict, key: str) -> None:
 def ended(job: dict) -> str:
     """`complete` or `failed`; empty while the newest allocation of this version is at work."""
     found = newest(job["ID"])
-    if not found or found["JobVersion"] != job["Version"]:
-        return ""
-    return {"complete": "complete", "failed": "failed", "lost": "failed"}.get(
-        found["ClientStatus"], ""
-    )
+    over = {"complete": "complete", "failed": "failed", "lost": "failed"}
+    here = found and found["JobVersion"] == job["Version"]
+    return over.get(found["ClientStatus"], "") if here else ""
 
 
 def newest(name: str) -> dict | None:
@@ -292,10 +273,6 @@ def known(name: str) -> dict:
 def get(path: str):
     text = ask("GET", path)
     return None if text is None else json.loads(text)
-
-
-def post(path: str, body: object) -> None:
-    ask("POST", path, json.dumps(body).encode())
 
 
 def ask(method: str, path: str, body: bytes | None = None) -> str | None:

@@ -30,15 +30,8 @@ FRONT = os.environ.get("FLEET_FRONT", "/run/haproxy/admin.sock")
 MARKER, SERVER_ID = "DW_V2_CURRENT_COMPATIBILITY", "DW_SERVER_ID"
 TOLD = (  # what a plan is judged by; no secret is among them
     *("DW_V2_MULTI_NODE", "DW_V2_PIN_TO_RECORDED_FINGERPRINT", "SCHEDULER_TICK_SECONDS"),
-    *(
-        "DB_CONNECTION",
-        "DB_HOST",
-        "DB_PORT",
-        "DB_DATABASE",
-        "CACHE_STORE",
-        "REDIS_HOST",
-        "REDIS_PORT",
-    ),
+    *("DB_CONNECTION", "DB_HOST", "DB_PORT", "DB_DATABASE"),
+    *("CACHE_STORE", "REDIS_HOST", "REDIS_PORT"),
 )
 JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", "migrate:status"]}
 
