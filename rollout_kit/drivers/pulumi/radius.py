@@ -98,9 +98,16 @@ def may(
             ops[urn] |= {REPLACE, CREATE}
     else:
         names = frozenset((*mine.alters, *mine.anew, *announced.creates))
-        for urn, op in zip(announced.resources, announced.kinds, strict=True):
-            if urn in names:
-                ops.setdefault(urn, {UPDATE}).update(leads_to(op, undoing=undoing) | {UPDATE})
+        kinds = {
+            urn: op
+            for urn, op in zip(announced.resources, announced.kinds, strict=True)
+            if urn in names
+        }
+        for urn, op in kinds.items():
+            ops.setdefault(urn, {UPDATE}).update(leads_to(op, undoing=undoing) | {UPDATE})
+        if REPLACE in kinds.values():  # cut off, it may have taken along what hung on the old one
+            for urn in (*mine.alters, *mine.anew):
+                ops[urn].add(CREATE)
     beside = [pair for one in said.rollout for pair in zip(one.resources, one.kinds, strict=True)]
     for urn, op in beside:
         if _matches(urn, allowed):

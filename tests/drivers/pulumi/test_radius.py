@@ -119,6 +119,7 @@ def test_a_replacement_that_was_cut_off_between_its_halves_may_be_finished(undoi
     announced = _announced((SET_1, "replace"))
     ops = _may(REPLACE_1, announced, undoing=undoing)[SET_1]
     assert ops == ("create", "replace", "update")
+    assert _may(REPLACE_1, announced, undoing=undoing)[PATCH_1] == ("create", "update")
     by_plan = _may(DETACH_1, announced, allowed=("*",), rollout=(announced,), undoing=undoing)
     assert by_plan[SET_1] == ("create", "replace", "update")
 

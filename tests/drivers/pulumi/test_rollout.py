@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rollout_kit.drivers.pulumi.marks import Marks
+from rollout_kit.drivers.work import processes
 from rollout_kit.sandbox.layout import SandboxInfo
-from tests.acceptance.machine import STATE, Machine, beside, sandbox_machine
+from tests.acceptance.machine import (
+    ENDS_WITHIN_S,
+    STATE,
+    Machine,
+    Running,
+    beside,
+    sandbox_machine,
+)
+from tests.drivers.pulumi.lab import until
 from tests.drivers.pulumi.rolling import (
     PROGRAM,
     Controller,
@@ -76,8 +87,7 @@ def test_killed_in_the_middle_it_goes_on_and_its_rollback_leaves_the_stack_as_it
 
     back = machine.run("rollback", started["rollout"], "--state", STATE, within_s=WITHIN_S)
     assert back.code == 10, back.both
-    after = _recorded(cli)
-    assert {name: thing for name, thing in after.items() if not name.startswith("job-")} == before
+    assert _without_jobs(_recorded(cli)) == before
     assert cli.locks(project="rolled_fleet") == []
 
 
@@ -155,3 +165,96 @@ def _recorded(cli: Cli) -> dict[str, object]:
         for one in resources
         if one["type"] == "lab:index:Thing"
     }
+
+
+@pytest.mark.parametrize(
+    ("slow_s", "said", "ways"),
+    [
+        (
+            1.0,
+            "cut off: api/api-1/replace, where resume looks what came of it",
+            {"resume": 0, "rollback": 10},
+        ),
+        (
+            15.0,
+            "asked to end: api/api-1/replace, whose end resume awaits",
+            {"rollback": 10},
+        ),
+    ],
+)
+def test_a_cancelled_ci_job_ends_the_update_under_way_with_one_signal_and_both_ways_are_open(
+    stack: tuple[Machine, Controller], cli: Cli, slow_s: float, said: str, ways: dict[str, int]
+) -> None:
+    machine, _ = stack
+    before = _recorded(cli)
+    running = _in_mid_update(machine, cli, slow_s)
+    began = time.monotonic()
+    running.signal("SIGTERM")
+    ended = running.end(ENDS_WITHIN_S)
+    assert time.monotonic() - began < ENDS_WITHIN_S, ended.both
+    assert ended.code == 16, ended.both
+    assert said in ended.both
+    assert "left open: api/api-1" in ended.both
+    until(lambda: _update_pid(machine) is None)
+    (asked,) = machine.folder.rglob("interrupted-*")
+    assert asked.exists()
+    cli.faults()
+    for way, code in ways.items():
+        rollout = machine.events()[0]["rollout"]
+        done = machine.run(way, rollout, "--state", STATE, within_s=WITHIN_S)
+        assert done.code == code, done.both
+        assert cli.locks(project="rolled_fleet") == []
+        assert not cli.checkpoint(project="rolled_fleet").get("pending_operations")
+    assert _without_jobs(_recorded(cli)) == before
+
+
+def test_a_lock_that_is_forced_open_ends_the_update_under_way(
+    stack: tuple[Machine, Controller], cli: Cli
+) -> None:
+    machine, _ = stack
+    before = _recorded(cli)
+    running = _in_mid_update(machine, cli, 25.0)
+    bob = {"ROLLOUT_KIT_ACTOR": "bob"}
+    forced = machine.run(
+        *("unlock", "--target", "rolled", "--force", "--because", "it hangs", "--state", STATE),
+        environment=bob,
+    )
+    assert "stack dev is held by " in forced.out
+    assert ": ours and alive" in forced.out
+    assert forced.code == 15, forced.both
+    stopped = running.end(40.0)
+    assert stopped.code == 12, stopped.both
+    assert "forced open by bob: it hangs" in stopped.out
+    (asked,) = machine.folder.rglob("interrupted-*")
+    assert asked.exists()
+    cli.faults()
+    back = machine.run("rollback", "--state", STATE, within_s=WITHIN_S)
+    assert back.code == 10, back.both
+    assert _without_jobs(_recorded(cli)) == before
+
+
+def _without_jobs(recorded: dict[str, object]) -> dict[str, object]:
+    """A schema only grows: its jobs stay."""
+    return {name: thing for name, thing in recorded.items() if not name.startswith("job-")}
+
+
+def _in_mid_update(machine: Machine, cli: Cli, slow_s: float) -> Running:
+    """An `apply` whose first node takes so long to be replaced, with its CLI at work."""
+    cli.faults(
+        {"at": "begun", "do": "sleep", "seconds": slow_s, "command": "up", "name": "node-api-1"}
+    )
+    running = machine.start("apply", "plan.yaml", "--state", STATE)
+    machine.await_event("OperationIntended", "api/api-1/replace", within_s=WITHIN_S)
+    until(lambda: _update_pid(machine) is not None, within_s=WITHIN_S)
+    until(
+        lambda: bool(cli.checkpoint(project="rolled_fleet").get("pending_operations")), within_s=60
+    )
+    return running
+
+
+def _update_pid(machine: Machine) -> int | None:
+    """Of the CLI that updates the stack now."""
+    (folder,) = (machine.folder / ".rollout-kit" / "pulumi").iterdir()
+    mark = Marks(folder).found()
+    pids = mark.pids if mark else ()
+    return next((pid for pid, start in pids if processes.runs(pid, start)), None)
