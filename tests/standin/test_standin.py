@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from typing import Any
 
 import pytest
 
-from .fixtures import QUIET, Cli, standin  # noqa: F401
+from .fixtures import QUIET, Cli, real_or_standin, standin  # noqa: F401
+from .waiting import PATIENCE_S, await_
 
 auto = pytest.importorskip("pulumi.automation")
 pytestmark = QUIET
@@ -82,6 +84,33 @@ def test_a_held_lock_turns_away_what_writes_and_nothing_else(standin: Cli) -> No
     (folder / "one.json").write_text("nonsense")
     with pytest.raises(auto.CommandError, match="invalid character 'o' in literal null"):
         stack.up()
+
+
+def test_of_two_updates_at_once_the_later_one_is_turned_away(
+    real_or_standin: Cli,  # noqa: F811
+) -> None:
+    goes_on, results = threading.Event(), []
+    first, second = (_stack(real_or_standin, {"a": {"value": n}}) for n in (1, 2))
+    program = first.workspace.program
+
+    def held() -> None:
+        assert goes_on.wait(PATIENCE_S)
+        program()
+
+    first.workspace.program = held
+    updating = threading.Thread(target=lambda: results.append(first.up().summary.result))
+    updating.start()
+    try:
+        await_(real_or_standin.locks)
+        with pytest.raises(auto.ConcurrentUpdateError):
+            second.up()
+    finally:
+        goes_on.set()
+        updating.join(PATIENCE_S)
+
+    assert results == ["succeeded"]
+    assert real_or_standin.world() == {"a-1": {"value": 1}}
+    assert real_or_standin.locks() == []
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 7, 8, 9, 255])
