@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from rollout_kit.ports.errors import Refused, Unavailable
 from rollout_kit.transport.messages import Request
 from tests.cluster.nodes import BEARER, TOKEN, Serve, said, through
 from tests.cluster.objects import LABEL, PORT, address_of, place
+from tests.cluster.programs import TOKENS, EmulatedPods
 from tests.cluster.test_node_access import failure
 from tests.toolchain.cluster import Cluster, eventually
 
@@ -111,3 +116,47 @@ def test_a_service_that_is_not_there_or_lacks_the_port_is_named(
     assert '"api" not found' in missing.message
     assert isinstance(other, Refused)
     assert other.message == f"Service {space}/api has no port {PORT}; it has {FRONT_PORT}"
+
+
+PLAN = """
+version: 1
+name: through-the-front
+target:
+  name: orders
+  engine: durable-workflow
+  url: kubernetes://{space}/Service/api:{front}
+  namespace: default
+  credentials: {{operator: "${{env:DW_OPERATOR_TOKEN}}", admin: "${{env:DW_ADMIN_TOKEN}}"}}
+  nodes:
+    - {{name: api-1, url: "kubernetes://{space}/StatefulSet/api-1:{port}"}}
+    - {{name: api-2, url: "kubernetes://{space}/StatefulSet/api-2:{port}"}}
+infra: {{driver: manual}}
+release: {{server: {{from: "2.3.14", to: "2.4.0", image: "server:2.4.0", identity: version}}}}
+steps:
+  - {{id: schema, uses: bootstrap, with: {{additive: true}}}}
+"""
+
+
+def test_doctor_finds_a_fleet_behind_its_service(
+    cluster: Cluster, space: str, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(PLAN.format(space=space, front=FRONT_PORT, port=PORT))
+    front(cluster, space)
+    for name in NODES:
+        rotated: dict[str, Any] = {"labels": {LABEL: "true"}, "variables": {"DW_SERVER_ID": name}}
+        place(cluster, space, "StatefulSet", name, image="server:2.3.14", **rotated)
+
+    with EmulatedPods(cluster, space, tmp_path, bootstrapped="2.3.14") as nodes:
+        assert eventually(lambda: len(nodes.addresses()) == len(NODES))
+        looked = subprocess.run(
+            [sys.executable, "-m", "rollout_kit", "doctor", "plan.yaml"],
+            cwd=tmp_path,
+            env=os.environ | TOKENS | {"KUBECONFIG": str(cluster.kubeconfig), "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert looked.returncode == 0, looked.stdout + looked.stderr
+    assert f"kubernetes://{space}/Service/api:{FRONT_PORT} takes it" in looked.stdout
+    assert looked.stdout.count("answers on its own: version 2.3.14, ready") == len(NODES)
