@@ -188,5 +188,6 @@ _QUOTED = re.compile(r"\$\$|\$\(([A-Za-z_]\w*)\)")
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:
-    going = "deletionTimestamp" in pod["metadata"]
-    return not going and pod["status"].get("phase") == "Running"
+    if "deletionTimestamp" in pod["metadata"] or pod["status"].get("phase") != "Running":
+        return False
+    return all("running" in one["state"] for one in pod["status"].get("containerStatuses", ()))

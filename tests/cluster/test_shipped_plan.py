@@ -154,7 +154,10 @@ class Fleet:
     def event(self, kind: str, operation: str | None = None) -> dict[str, Any]:
         """The first of this kind; empty while there is none."""
         for record in self.events():
-            if record["is"] == kind and operation in (None, record.get("operation")):
+            about = record.get("operation")
+            if isinstance(about, dict):  # as it was intended
+                about = about["id"]
+            if record["is"] == kind and operation in (None, about):
                 return record
         return {}
 

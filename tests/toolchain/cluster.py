@@ -7,20 +7,18 @@ that whatever listens there is what the API server's pod proxy reaches.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import yaml
@@ -43,7 +41,6 @@ _CONTROLLERS = (
 )
 
 
-TEMPORARY = Path(tempfile.gettempdir())
 _NO_ADDRESSES = "pods of the test cluster need addresses of this machine"
 
 
@@ -137,30 +134,25 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def pod_addresses(locks: Path = TEMPORARY, block: str = "198.18") -> Iterator[str]:
+def pod_addresses(block: str = "198.18") -> Iterator[str]:
     """A range whose every address is this machine's own, as long as it lasts.
 
-    The block is set aside for tests of networks, so no real one is hidden by it. Each run holds the
-    lock of its range: what one that was killed has left is taken over, and goes with this one.
+    The block is set aside for tests of networks, so no real one is hidden by it. Each run holds a
+    name for its range that ends with its process and is seen wherever the route is: what one that
+    was killed has left is taken over, and goes with this one.
     """
     if not shutil.which("ip"):
         raise NoAddressesError(f"{_NO_ADDRESSES}; there is no `ip` program")
     for number in range(256):
-        lock = locks / f"rollout-kit-pods-{number}.lock"
-        with lock.open("w") as held:
-            if _locked(held):
-                with _routed(f"{block}.{number}.0/24") as addresses:
-                    yield addresses
-                return
+        with socket.socket(socket.AF_UNIX) as held:
+            try:
+                held.bind(f"\0rollout-kit-pods-{block}.{number}")
+            except OSError:  # another run's
+                continue
+            with _routed(f"{block}.{number}.0/24") as addresses:
+                yield addresses
+            return
     raise NoAddressesError(f"{_NO_ADDRESSES}; 256 runs hold one each")
-
-
-def _locked(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

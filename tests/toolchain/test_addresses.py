@@ -15,9 +15,8 @@ pytestmark = pytest.mark.cluster
 BLOCK = "198.19"
 RUN = """
 import sys, time
-from pathlib import Path
 from tests.toolchain.cluster import pod_addresses
-with pod_addresses(Path(sys.argv[1]), sys.argv[2]) as addresses:
+with pod_addresses(sys.argv[1]) as addresses:
     print(addresses, flush=True)
     time.sleep(60)
 """
@@ -29,20 +28,20 @@ def routed() -> list[str]:
     return [line.split()[1] for line in said.splitlines() if line.startswith(f"local {BLOCK}.")]
 
 
-def test_what_a_killed_run_has_left_goes_with_the_next_one(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", RUN, str(tmp_path), BLOCK]
+def test_what_a_killed_run_has_left_goes_with_the_next_one() -> None:
+    argv = [sys.executable, "-c", RUN, BLOCK]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         left = run.stdout.readline().strip()
         run.kill()
     assert left in routed()
 
-    with pod_addresses(tmp_path, BLOCK) as addresses:
+    with pod_addresses(BLOCK) as addresses:
         assert addresses == left
-        with pod_addresses(tmp_path, BLOCK) as beside:
-            assert set(routed()) == {left, beside}
+        with pod_addresses(BLOCK) as beside:
+            assert {left, beside} <= set(routed())
             assert beside != left
-    assert routed() == []
+    assert not {left, beside} & set(routed())
 
 
 def test_a_machine_that_gives_none_says_why(
@@ -54,4 +53,4 @@ def test_a_machine_that_gives_none_says_why(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(NoAddressesError, match=r"need addresses.*Operation not permitted"):
-        pod_addresses(tmp_path).__enter__()
+        pod_addresses().__enter__()
