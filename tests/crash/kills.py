@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from rollout_kit.document.plan import PlanDocument
+from rollout_kit.document.plan import ManualInfra, PlanDocument
 from rollout_kit.execution.executor import End
 from rollout_kit.model.events import Event, HoldKind, Record
 from rollout_kit.model.state import RolloutState
 from rollout_kit.ports.journal import Journal
 from rollout_kit.simulation.world import World
 from rollout_kit.transport.messages import Request
+from tests.rollout.manual_fleet import BY_HAND
 
 BETWEEN_PROCESSES_S = 0.5
+PEOPLE_LOOK_AFTER_S = 5.0
 PROCESSES = 2000
 ROLLOUT = "r-1"
 
@@ -101,14 +103,18 @@ def until_death_or_end(
 ) -> RolloutState:
     """As `until_over`, but raises `Killed` at the first death."""
     _watch_writes(world, points)
+    by_hand = isinstance(document.infra, ManualInfra)
     for _ in range(PROCESSES):
         process = replace(world.process(), metrics=SteadyMetrics())
         mortal = replace(process, journal=MortalJournal(process.journal, points))
-        executor = mortal.executor(document, *events, rollout=ROLLOUT)
+        executor = mortal.executor(document, *events, rollout=ROLLOUT, wait=by_hand)
         if executor.run() is End.OVER:
             return executor.state
         events, held = (), executor.state.hold
         assert held is not None
+        if by_hand and held.kind is HoldKind.PERSON:
+            world.clock.sleep(PEOPLE_LOOK_AFTER_S)
+            continue
         assert held.kind is HoldKind.APPROVAL, f"holds at {held.operation}: {held.reason}"
         world.people.approve(executor.state, world.clock.now())
     raise AssertionError(f"held {PROCESSES} times: {points.passed[-3:]}")
@@ -130,6 +136,10 @@ def _watch_writes(world: World, points: Points) -> None:
 
         return at
 
+    def begin(moment: str, key: str) -> None:
+        if not key.startswith(BY_HAND):  # no process of the tool is at that
+            points.at(f"{moment} {key}")
+
     world.before_request, world.after_request = request("before"), request("after")
-    world.fleet.before_begin = lambda key: points.at(f"before {key}")
-    world.fleet.after_begin = lambda key: points.at(f"after {key}")
+    world.fleet.before_begin = lambda key: begin("before", key)
+    world.fleet.after_begin = lambda key: begin("after", key)

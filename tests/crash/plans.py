@@ -11,6 +11,7 @@ from rollout_kit.execution.executor import End
 from rollout_kit.journal.memory_journal import MemoryStore as JournalStore
 from rollout_kit.simulation.members import ServerImage
 from rollout_kit.simulation.world import FROM, NEW, OLD, QUEUES, TO, World, plans_folder
+from tests.rollout.manual_fleet import Person, gitops
 
 WAITED_OUT = re.compile(r"\b(for|bake): (\d+)m\b")
 """What is paid in full every time; what only bounds a wait stays as it is."""
@@ -75,6 +76,8 @@ class Case:
             _on_base(world, OLD_BASE)
         if self.plan == "restore":
             _promoted_by_hand(world)
+        if self.plan == "gitops":
+            Person(world).attend()
         for number, queue in enumerate(self.queues * 2):
             world.start(f"before-{number}", "short", queue)
         return world
@@ -82,6 +85,8 @@ class Case:
     def document(self, world: World) -> PlanDocument:
         if self.plan == "rolling-upgrade":
             return world.document()
+        if self.plan == "gitops":
+            return gitops(world)
         text = (plans_folder() / f"{self.plan}.yaml").read_text(encoding="utf-8")
         given = {
             **HERE,
@@ -136,4 +141,6 @@ CASES = (
     Case(plan="restore", generation=Generation.V2, every=23),
     Case(plan="restore", generation=Generation.V0_2, every=47, load=True),
     *_both("smoke-then-approve", every=23),
+    Case(plan="gitops", generation=Generation.V2, every=167, nodes=3, queues=QUEUES),
+    Case(plan="gitops", generation=Generation.V0_2, every=167, nodes=3, queues=QUEUES, load=True),
 )

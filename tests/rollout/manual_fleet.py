@@ -9,7 +9,7 @@ from rollout_kit.document.plan import PlanDocument
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import End
 from rollout_kit.model import codec
-from rollout_kit.model.asked import open_asking
+from rollout_kit.model.asked import pending
 from rollout_kit.model.events import Event, HoldKind, PersonAsked
 from rollout_kit.model.state import RolloutState, evolve
 from rollout_kit.ports.approvals import PersonRecord, PersonSaid
@@ -78,8 +78,9 @@ class Person:
             return
         self._looked_at_s = self.world.clock.elapsed_s
         state = self.state()
-        for name, asked in state.asked.items():
-            if open_asking(state, name) is None or self.refuses(name):
+        for asked in pending(state):  # of what is being put back nothing is wanted any more
+            name = asked.operation.id
+            if self.refuses(name):
                 continue
             mark = (name, asked.attempt, asked.fingerprint)
             since_s = self._seen_at_s.setdefault(mark, self.world.clock.elapsed_s)
