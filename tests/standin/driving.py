@@ -46,6 +46,10 @@ class Driven:
         await_(self._find_child)
 
     def _find_child(self) -> bool:
+        """Its CLI: whoever has the lock, or, in a preview, what it started."""
+        for lock in self._cli.locks():
+            self._child = json.loads(lock.read_text())["pid"]
+            return True
         listed = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(self._process.pid)],
             check=False,
