@@ -203,10 +203,9 @@ def _answered_facts(
         more = ("accepts_lower_minors", "provenance", "ref", "poll_timeout_s")
         values = dict.fromkeys((*names, *more), info.why)
     else:
-        named = not isinstance(spec, Missing) and spec.server_id is not None
         unshown = None if has_admin else Absent.NOT_READ
         values = {
-            "server_id": info.server_id if named else None,
+            "server_id": _server_id(info, spec),
             "version": info.version,
             "control_plane": info.control_plane,
             "worker_protocol": info.worker_protocol,
@@ -217,6 +216,13 @@ def _answered_facts(
             "poll_timeout_s": info.poll_timeout_s,
         }
     return {node_fact(name, attribute): value for attribute, value in values.items()}
+
+
+def _server_id(info: ClusterInfo, spec: ProcessSpec | Missing) -> FactValue:
+    """Whether the spec sets one is not known while the driver does not tell: that is no `none`."""
+    if isinstance(spec, Missing):
+        return spec.why if spec.why in (Absent.PENDING, Absent.NO_ANSWER) else None
+    return info.server_id if spec.server_id is not None else None
 
 
 def _ref(provenance: str | None) -> str | None:

@@ -17,7 +17,11 @@ BEYOND = (
 
 
 def read_work(op: Operation, readers: Readers) -> Situation:
-    """The work of the present attempt, under the operation's id in `jobs`; nothing before one."""
+    """The work of the present attempt, under the operation's id in `jobs`; nothing before one.
+
+    Asked before what it changes is looked at: a driver may tell of a thing under way what it is to
+    be, and a look that began with the end of the work has seen what came of it.
+    """
     if not readers.key:
         return Situation()
     status = ask(lambda: readers.infra.work(readers.key))

@@ -76,11 +76,11 @@ class Reaching:
                 self._pods = None
 
     def _through_the_cluster(self) -> PodProxy:
-        from rollout_kit.drivers.kubernetes.reasons import sentence
         from rollout_kit.transport.client import JsonClient, Patience
         from rollout_kit.transport.cluster_api import ApiServer
         from rollout_kit.transport.flights import InlineFlights
         from rollout_kit.transport.pod_proxy import PodProxy
+        from rollout_kit.transport.pod_reasons import sentence
         from rollout_kit.transport.workloads import BUDGET_S, Workloads
 
         api = ApiServer(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from rollout_kit.drivers.kubernetes.live import LiveObjects, PlacedObjects, placed_objects
-from rollout_kit.drivers.kubernetes.reasons import Cause, Reason
 from rollout_kit.drivers.kubernetes.specs import Bounds
 from rollout_kit.model.stack_contract import InCluster, Placed
 from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import JobState, ProcessSpec
+from rollout_kit.transport.pod_reasons import Cause, Reason
 from tests.cluster.objects import LABEL, place, pods
 from tests.toolchain.cluster import Cluster, eventually
 from tests.toolchain.stages import FAILS_WITH, LINGERS, NOT_FOUND, STAYS_PENDING

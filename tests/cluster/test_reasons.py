@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rollout_kit.drivers.kubernetes.live import LiveObjects, placed_objects
-from rollout_kit.drivers.kubernetes.reasons import Cause
 from rollout_kit.model.stack_contract import InCluster
+from rollout_kit.transport.pod_reasons import Cause
 from tests.cluster.objects import place, pods
 from tests.toolchain.cluster import Cluster, eventually
 from tests.toolchain.stages import STAYS_PENDING

@@ -5,14 +5,11 @@ Read from the live objects at every call: never from an engine's state, and neve
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_kit.drivers.kubernetes import reasons
-from rollout_kit.drivers.kubernetes.reasons import Reason
 from rollout_kit.drivers.kubernetes.specs import (
     LiveCohort,
     attached,
@@ -27,9 +24,10 @@ from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.model.stack_contract import InCluster, Placed
 from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import CohortSpec, JobState, JobStatus, LiveProcess, ProcessSpec
-from rollout_kit.transport.client import JsonClient, Patience
-from rollout_kit.transport.cluster_api import ApiServer
+from rollout_kit.transport import pod_reasons
+from rollout_kit.transport.cluster_workloads import cluster_workloads
 from rollout_kit.transport.flights import ThreadFlights
+from rollout_kit.transport.pod_reasons import Reason
 from rollout_kit.transport.workloads import (
     WorkloadRef,
     Workloads,
@@ -103,7 +101,7 @@ class LiveObjects:
 
     def reason(self, where: InCluster) -> Reason | None:
         """Why it does not come up, as soon as the cluster knows."""
-        return reasons.of_workload(self._workloads.read(_ref(where)))
+        return pod_reasons.of_workload(self._workloads.read(_ref(where)))
 
     def ended(self, where: InCluster) -> ProgramEnd | None:
         """Why it does not come up or stay up, the way a program that ended by itself is told."""
@@ -159,13 +157,15 @@ def placed_objects(
 
     `kubeconfig` None and `context` "": those of the environment.
     """
-    api = ApiServer(
-        kubeconfig=kubeconfig, context=context, environment=environment, monotonic_s=monotonic_s
+    workloads, flights = cluster_workloads(
+        kubeconfig=kubeconfig,
+        context=context,
+        environment=environment,
+        interrupted=interrupted,
+        monotonic_s=monotonic_s,
+        sleep=sleep,
     )
-    flights = ThreadFlights(interrupted=interrupted, monotonic_s=monotonic_s)
-    patience = Patience(monotonic_s=monotonic_s, sleep=sleep, jitter=random.random)
-    client = JsonClient(exchange=api, flights=flights, patience=patience)
-    return PlacedObjects(LiveObjects(Workloads(client, api.label, monotonic_s)), flights)
+    return PlacedObjects(LiveObjects(workloads), flights)
 
 
 def _where(placed: Placed) -> InCluster:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_kit.drivers.kubernetes import reasons
 from rollout_kit.model.situation import ProgramEnd
 from rollout_kit.model.stack_contract import InCluster
 from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import CohortSpec, JobState, JobStatus, LiveProcess, ProcessSpec
+from rollout_kit.transport import pod_reasons
 from rollout_kit.transport.workloads import Object, Workload, alive, dig, listed, uid_of
 
 SERVER_ID = "DW_SERVER_ID"
@@ -90,7 +90,7 @@ def job_status(workload: Workload) -> JobStatus:
     }
     codes = [_exit_code(one) for pod in workload.current for one in _containers_of(pod)]
     code = next((code for code in reversed(codes) if code is not None), None)
-    detail = reasons.sentence(workload)
+    detail = pod_reasons.sentence(workload)
     if "Complete" in conditions:
         return JobStatus(state=JobState.SUCCEEDED, exit_status=code or 0)
     if "Failed" in conditions or "FailureTarget" in conditions:
@@ -101,7 +101,7 @@ def job_status(workload: Workload) -> JobStatus:
 
 def program_end(workload: Workload, container: str) -> ProgramEnd | None:
     """Why pods of the present template do not run, and how the container last ended, if it did."""
-    reason = reasons.of_workload(workload)
+    reason = pod_reasons.of_workload(workload)
     if reason is None:
         return None
     ends = [
@@ -112,7 +112,7 @@ def program_end(workload: Workload, container: str) -> ProgramEnd | None:
     ]
     last = ends[0] if ends else {}
     return ProgramEnd(
-        count=max(1, sum(reasons.of_pod(pod) is not None for pod in workload.current)),
+        count=max(1, sum(pod_reasons.of_pod(pod) is not None for pod in workload.current)),
         exit_status=last.get("exitCode"),
         last_lines=str(last.get("message") or ""),
         reason=reason.text,

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.recovery import Absence, Found
-from rollout_kit.model.stack_contract import InCluster
 from rollout_kit.ports.errors import Refused, Trouble, Unavailable
 
 if TYPE_CHECKING:
-    from rollout_kit.drivers.kubernetes.live import LiveObjects
+    from rollout_kit.transport.workloads import Workloads
 
 _REQUEST_S = 5.0
 
@@ -61,7 +60,7 @@ class ClusterObjects:
         self._kubeconfig = kubeconfig
         self._context = context
         self._client: Any = None
-        self._live: LiveObjects | None = None
+        self._workloads: Workloads | None = None
 
     def find(self, item: Object) -> Found:
         if not {"apiVersion", "kind", "name"} <= set(item.facts):
@@ -82,21 +81,19 @@ class ClusterObjects:
             return
 
     def obstacle(self, item: Object) -> Obstacle | None:
-        if self._live is None:
-            from rollout_kit.drivers.kubernetes.live import placed_objects
+        from rollout_kit.transport import pod_reasons
+        from rollout_kit.transport.cluster_workloads import cluster_workloads
+        from rollout_kit.transport.workloads import WorkloadRef
 
+        if self._workloads is None:
             kubeconfig = Path(self._kubeconfig) if self._kubeconfig else None
-            self._live = placed_objects(
+            self._workloads, _ = cluster_workloads(
                 kubeconfig=kubeconfig, context=self._context, environment=os.environ
-            ).live
+            )
         facts = item.facts
-        where = InCluster(
-            kind=facts["kind"],
-            namespace=facts.get("namespace", "default"),
-            name=facts["name"],
-            container="",
-        )
-        found = self._live.reason(where)
+        namespace = facts.get("namespace", "default")
+        ref = WorkloadRef(namespace=namespace, kind=facts["kind"], name=facts["name"])
+        found = pod_reasons.of_workload(self._workloads.read(ref))
         return None if found is None else Obstacle(text=found.text, for_good=found.cannot_start)
 
     def _asked(self, act: Callable[[Any], object]) -> None:

@@ -37,9 +37,10 @@ class AttachNode:
     kind = "attach_node"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         args = _arguments(op)
         seen = look_at_returning_node(args.rotation, args.identity, readers, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         node = _arguments(op).rotation.node

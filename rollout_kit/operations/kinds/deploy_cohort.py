@@ -41,9 +41,10 @@ class DeployCohort:
     kind = "deploy_cohort"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         cohort = _arguments(op).cohort
         seen = read_queue(cohort.queue, readers, now_s, (cohort,))
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

@@ -41,6 +41,7 @@ class DetachNode:
     kind = "detach_node"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         args = _arguments(op)
         looks = [
             read_node(args.rotation.node, readers, now_s),
@@ -49,7 +50,7 @@ class DetachNode:
         if args.pins is not None:
             looks.append(read_supporters(args.marker, readers, now_s))
         seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         node = _arguments(op).rotation.node

@@ -64,6 +64,7 @@ class ReplaceMaintenance:
     kind = "replace_maintenance"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         args = _arguments(op)
         look = read_maintenance(readers, now_s)
         own = replace(look, observation=look.observation.only((maintenance_fact(args.name, ""),)))
@@ -71,7 +72,7 @@ class ReplaceMaintenance:
         if args.revision is not None:
             looks.append(read_bootstrap(readers, args.revision, now_s))
         seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

@@ -51,6 +51,7 @@ class StartScheduler:
     kind = "start_scheduler"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         args = _arguments(op)
         looks = [read_scheduler(readers, now_s, metrics=False)]
         if args.revision is not None:
@@ -58,7 +59,7 @@ class StartScheduler:
         if args.pins is not None and args.spec is not None:
             looks.append(read_supporters(args.spec.marker, readers, now_s))
         seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

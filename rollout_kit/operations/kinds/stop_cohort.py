@@ -44,8 +44,9 @@ class StopCohort:
     kind = "stop_cohort"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         seen = read_leaving(_arguments(op).cohort, readers, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

@@ -46,12 +46,13 @@ class StopScheduler:
     kind = "stop_scheduler"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
+        work = read_work(op, readers)
         args = _arguments(op)
         looks = [read_scheduler(readers, now_s, metrics=False)]
         if args.pins is not None and args.then is not None:
             looks.append(read_supporters(args.then.marker, readers, now_s))
         seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(read_work(op, readers)))
+        return replace(seen, situation=seen.situation.merged(work))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         if goal_reached(op, observation):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollout_kit.drivers.kubernetes.reasons import Cause, of_pod, of_workload, sentence
+from rollout_kit.transport.pod_reasons import Cause, of_pod, of_workload, sentence
 from tests.drivers.kubernetes.objects import ended, pod, waiting, workload
 
 
