@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.command.driver import CommandDriver
 from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.identity import CohortRef
@@ -92,6 +93,13 @@ class Machines:
         status = self.does(key, change)
         assert status.state is JobState.SUCCEEDED, status
         return status.output
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked by themselves, readings are waited for however busy the machine; a rollout looks again."""
+    monkeypatch.setattr(looks, "FIRST_WAIT_S", 60.0)
+    monkeypatch.setattr(looks, "JOINED_WAIT_S", 60.0)
 
 
 @pytest.fixture
