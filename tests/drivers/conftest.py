@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.process.driver import ProcessDriver
 from rollout_kit.drivers.process.state import StateFolder
 from rollout_kit.drivers.process.whole import stop_everything
@@ -95,3 +96,10 @@ def eventually(look: Callable[[], T], within_s: float = 5.0) -> T:
     while not (answer := look()) and time.monotonic() < deadline:
         time.sleep(0.005)
     return answer
+
+
+@pytest.fixture
+def answers_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script asked by itself is waited for, however busy the machine; a rollout looks again."""
+    monkeypatch.setattr(looks, "FIRST_WAIT_S", 60.0)
+    monkeypatch.setattr(looks, "JOINED_WAIT_S", 60.0)

@@ -11,25 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.command.driver import CommandDriver
-from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
-    InfraChange,
     JobState,
-    JobStatus,
     ProcessSpec,
     ReplaceNode,
     RunJob,
     SetCohort,
     SetScheduler,
 )
+from tests.drivers.by_script import ByScript
 from tests.drivers.conftest import eventually
 
-pytestmark = [pytest.mark.processes, pytest.mark.crash]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.crash,
+    pytest.mark.usefixtures("answers_awaited"),
+]
 
 PLANS = Path(__file__).parents[2] / "pipelines" / "plans"
 NEW = CohortRef(namespace="orders", task_queue="orders", build_id="b2")
@@ -73,33 +74,15 @@ elif verb == "logs":
 """
 
 
-@dataclass
-class Machines:
+@dataclass(kw_only=True)
+class Machines(ByScript):
     folder: Path
-    driver: CommandDriver
 
     def calls(self, machine: str) -> list[list[str]]:
         """What its docker was told to do, looking aside."""
         path = self.folder / machine / "calls"
         told = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [argv for argv in told if argv[0] != "ps"]
-
-    def does(self, key: str, change: InfraChange) -> JobStatus:
-        self.driver.begin(key, change)
-        eventually(lambda: self.driver.work(key).state not in UNDER_WAY, 60.0)
-        return self.driver.work(key)
-
-    def done(self, key: str, change: InfraChange) -> str:
-        status = self.does(key, change)
-        assert status.state is JobState.SUCCEEDED, status
-        return status.output
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked by themselves, readings are waited for however busy the machine; a rollout looks again."""
-    monkeypatch.setattr(looks, "FIRST_WAIT_S", 60.0)
-    monkeypatch.setattr(looks, "JOINED_WAIT_S", 60.0)
 
 
 @pytest.fixture
@@ -128,7 +111,9 @@ def machines(tmp_path: Path) -> Machines:
         "ANSIBLE_REMOTE_TEMP": str(tmp_path / "ansible"),
     }
     argv = [sys.executable, "command-ansible.py"]
-    return Machines(tmp_path, CommandDriver(argv, tmp_path, tmp_path / "state", environment))
+    return Machines(
+        folder=tmp_path, driver=CommandDriver(argv, tmp_path, tmp_path / "state", environment)
+    )
 
 
 def look(machines: Machines, what: str) -> object:

@@ -11,17 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.command.driver import CommandDriver
-from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
-    InfraChange,
     JobState,
-    JobStatus,
     ProcessSpec,
     ReplaceNode,
     RunJob,
@@ -29,10 +25,15 @@ from rollout_kit.ports.infra import (
     SetMaintenance,
     SetScheduler,
 )
+from tests.drivers.by_script import ByScript
 from tests.drivers.conftest import eventually
 from tests.drivers.ecs import CLUSTER, Agents, cluster, define, service
 
-pytestmark = [pytest.mark.processes, pytest.mark.crash]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.crash,
+    pytest.mark.usefixtures("answers_awaited"),
+]
 
 PLANS = Path(__file__).parents[2] / "pipelines" / "plans"
 OLD = CohortRef(namespace="orders", task_queue="orders", build_id="b1")
@@ -42,27 +43,9 @@ TWO = ProcessSpec(
 )
 
 
-@dataclass
-class Fleet:
+@dataclass(kw_only=True)
+class Fleet(ByScript):
     agents: Agents
-    driver: CommandDriver
-
-    def does(self, key: str, change: InfraChange) -> JobStatus:
-        self.driver.begin(key, change)
-        eventually(lambda: self.driver.work(key).state not in UNDER_WAY, 30.0)
-        return self.driver.work(key)
-
-    def done(self, key: str, change: InfraChange) -> str:
-        status = self.does(key, change)
-        assert status.state is JobState.SUCCEEDED, status
-        return status.output
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked by themselves, readings are waited for however busy the machine; a rollout looks again."""
-    monkeypatch.setattr(looks, "FIRST_WAIT_S", 60.0)
-    monkeypatch.setattr(looks, "JOINED_WAIT_S", 60.0)
 
 
 @pytest.fixture
@@ -79,7 +62,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         agents.started.clear()
         argv = [sys.executable, "command-ecs.py"]
         where = {**os.environ, **environment}
-        yield Fleet(agents, CommandDriver(argv, tmp_path, tmp_path / "state", where))
+        yield Fleet(agents=agents, driver=CommandDriver(argv, tmp_path, tmp_path / "state", where))
 
 
 def test_it_says_what_runs(fleet: Fleet) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.command.driver import CommandDriver
 from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.identity import CohortRef
@@ -19,9 +18,7 @@ from rollout_kit.ports.errors import OutsideError
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
-    InfraChange,
     JobState,
-    JobStatus,
     ProcessSpec,
     ReplaceNode,
     RunJob,
@@ -29,10 +26,11 @@ from rollout_kit.ports.infra import (
     SetMaintenance,
     SetScheduler,
 )
+from tests.drivers.by_script import ByScript
 from tests.drivers.conftest import eventually
 from tests.drivers.nomad import Memory, Nomad, service, serving
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("answers_awaited")]
 
 PLANS = Path(__file__).parents[2] / "pipelines" / "plans"
 MARKER = "DW_V2_CURRENT_COMPATIBILITY"
@@ -43,28 +41,10 @@ TWO = ProcessSpec(
 )
 
 
-@dataclass
-class Cluster:
+@dataclass(kw_only=True)
+class Cluster(ByScript):
     nomad: Nomad
     site: Memory
-    driver: CommandDriver
-
-    def does(self, key: str, change: InfraChange) -> JobStatus:
-        self.driver.begin(key, change)
-        eventually(lambda: self.driver.work(key).state not in UNDER_WAY, 20.0)
-        return self.driver.work(key)
-
-    def done(self, key: str, change: InfraChange) -> str:
-        status = self.does(key, change)
-        assert status.state is JobState.SUCCEEDED, status
-        return status.output
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked by themselves, readings are waited for however busy the machine; a rollout looks again."""
-    monkeypatch.setattr(looks, "FIRST_WAIT_S", 60.0)
-    monkeypatch.setattr(looks, "JOINED_WAIT_S", 60.0)
 
 
 @pytest.fixture
@@ -85,7 +65,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         nomad.registered.clear()
         argv = [sys.executable, "command-nomad.py"]
         where = {**os.environ, **environment}
-        yield Cluster(nomad, site, CommandDriver(argv, tmp_path, tmp_path / "state", where))
+        yield Cluster(
+            nomad=nomad, site=site, driver=CommandDriver(argv, tmp_path, tmp_path / "state", where)
+        )
 
 
 def test_it_says_what_runs_and_no_secret(cluster: Cluster) -> None:

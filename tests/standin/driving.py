@@ -51,7 +51,7 @@ class Driven:
             self._child = json.loads(lock.read_text())["pid"]
             return True
         listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self._process.pid)],
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self._process.pid)],
             check=False,
             capture_output=True,
             text=True,

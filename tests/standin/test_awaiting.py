@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("pulumi")
-
 from .engine.failure import OperationFailed, Unfinished
 from .engine.providers.api import Call
 from .engine.providers.awaiting import standing

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("pulumi_kubernetes")
-
 from tests.toolchain.cluster import Cluster
 
 from . import kubernetes_situations as situations
