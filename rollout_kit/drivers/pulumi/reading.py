@@ -13,11 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rollout_kit.drivers.pulumi import cli as cli_process
-from rollout_kit.drivers.pulumi import environment, failures, program_files, settings, state_export
+from rollout_kit.drivers.pulumi import (
+    environment,
+    failures,
+    program_files,
+    settings,
+    sidecars,
+    state_export,
+)
 from rollout_kit.drivers.pulumi.api import Picture, Recorded, Stack, Trouble
 from rollout_kit.drivers.pulumi.cli import Cli, Ran
 from rollout_kit.drivers.pulumi.environment import Mask
-from rollout_kit.drivers.pulumi.locks import Lock, in_text
+from rollout_kit.drivers.pulumi.locks import Lock, backend_of, in_text
 from rollout_kit.ports.errors import Refused
 
 _VERSION = "cli-version.json"
@@ -46,7 +53,7 @@ def version(stack: Stack, cli: Cli) -> str:
             return str(found["version"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    printed = _asked(cli, ("version",), str(Path.cwd()), Mask({})).stdout
+    printed = _expect_success(_run(cli, ["version"], str(Path.cwd())), Mask({})).stdout
     if (unfit := failures.unfit_version(printed)) is not None:
         raise failures.error(unfit)
     text = printed.strip().removeprefix("v")
@@ -66,14 +73,14 @@ def look(stack: Stack, *, timeout_s: float) -> Picture:
 def export(stack: Stack, cli: Cli, folder: str) -> Picture:
     """The recorded state, by one call."""
     return state_export.picture(
-        _asked(cli, ("stack", "export", "--stack", stack.name), folder, mask_of(cli)).stdout
+        _asked(stack, cli, ("stack", "export", "--stack", stack.name), folder).stdout
     )
 
 
 def history(stack: Stack, cli: Cli, folder: str) -> Mapping[str, str] | None:
     """Message and result of the last recorded update, by one call; None where there is none."""
     words = ("stack", "history", "--json", "--page-size", "1", "--page", "1", "--stack", stack.name)
-    entries = json.loads(_asked(cli, words, folder, mask_of(cli)).stdout or "[]")
+    entries = json.loads(_asked(stack, cli, words, folder).stdout or "[]")
     if not entries:
         return None
     last = entries[0]
@@ -82,7 +89,7 @@ def history(stack: Stack, cli: Cli, folder: str) -> Mapping[str, str] | None:
 
 def cancel(stack: Stack, cli: Cli, folder: str) -> None:
     """Remove every lock of the stack: it stops nobody, and the caller knows that nobody is there."""
-    _asked(cli, ("cancel", "--yes", "--stack", stack.name), folder, mask_of(cli))
+    _asked(stack, cli, ("cancel", "--yes", "--stack", stack.name), folder)
 
 
 def locks(stack: Stack, cli: Cli) -> tuple[Lock, ...]:
@@ -173,9 +180,17 @@ def mask_of(cli: Cli) -> Mask:
     return Mask(cli.environment)
 
 
-def _asked(cli: Cli, words: tuple[str, ...], folder: str, mask: Mask) -> Ran:
-    """A reading call. Raises what its failure is."""
-    return _expect_success(_run(cli, ["--non-interactive", *words], folder), mask)
+def _asked(stack: Stack, cli: Cli, words: tuple[str, ...], folder: str) -> Ran:
+    """A call about the stack. Raises what its failure is.
+
+    Once more where a killed write had left what only kept the engine from reading.
+    """
+    ran = _run(cli, ["--non-interactive", *words], folder)
+    if ran.code != 0 and sidecars.remove_torn(
+        backend_of(stack.backend, cli.environment), stack.project, stack.name
+    ):
+        ran = _run(cli, ["--non-interactive", *words], folder)
+    return _expect_success(ran, mask_of(cli))
 
 
 def _run(cli: Cli, words: list[str], folder: str) -> Ran:

@@ -304,6 +304,18 @@ def test_a_failed_update_is_mended_before_the_next_is_judged(lab: Lab) -> None:
     _clean(lab)
 
 
+@pytest.mark.parametrize("left", ["", '{"user.cache'], ids=["empty", "half"])
+def test_a_write_that_was_killed_beside_the_state_keeps_nobody_out(lab: Lab, left: str) -> None:
+    """Seen once in some hundred kills of the real CLI: every call of it failed from then on."""
+    (torn,) = lab.cli.folder.rglob("stacks/proj/dev.json.attrs")
+    torn.write_text(left)
+    result = lab.change("op-1", A2, a="update")
+    assert result.outcome is Outcome.DONE, result
+    assert lab.values() == {"a-1": 2, "b-1": 1}
+    assert api.look(lab.stack).hash == result.state_hash
+    _clean(lab)
+
+
 def test_what_never_got_ready_is_told_with_its_reason(lab: Lab) -> None:
     nodes = {**A1, "c": {"value": 1, "failPartial": "ImagePullBackOff: no such image"}}
     result = lab.change("op-1", nodes, c="create")

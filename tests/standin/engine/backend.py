@@ -37,10 +37,10 @@ def write(path: Path, text: str) -> None:
     data = text.encode()
     beside = path.with_name(f"{path.name}.{time.time_ns()}.tmp")
     beside.write_bytes(data)
-    beside.replace(path)
     kind = {"user.content_type": "text/plain; charset=utf-8", "user.metadata": None}
     kind["md5"] = b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
     path.with_name(path.name + ".attrs").write_text(compact(kind))
+    beside.replace(path)
 
 
 def erase(path: Path) -> None:
@@ -98,6 +98,7 @@ class StackFiles:
     def load(self) -> dict:
         """The checkpoint's `latest`: manifest, secrets_providers, resources, pending_operations."""
         self.require()
+        _require_attributes(self.state)
         text = self.state.read_text()
         try:
             whole = json.loads(text)
@@ -153,6 +154,18 @@ def check_names(project: str, stack: str) -> None:
             "a stack name may only contain alphanumeric, hyphens, underscores, or periods: "
             f"invalid character '{bad.group()}' at position {bad.start()}"
         )
+
+
+def _require_attributes(path: Path) -> None:
+    """Whole, or not there at all: of an empty file it says `EOF`, of half a one more."""
+    beside = path.with_name(path.name + ".attrs")
+    text = beside.read_text() if beside.exists() else "{}"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        key = "/".join(path.parts[path.parts.index(".pulumi") :])
+        where = f'blob (key "{key}") (code=Unknown): unexpected EOF' if text else "EOF"
+        raise Failure(f"failed to load checkpoint: {where}") from None
 
 
 def _as_go_says(text: str, wrong: json.JSONDecodeError) -> str:
