@@ -16,6 +16,7 @@ from rollout_kit.ports.infra import (
     InfraChange,
     InfraReader,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -66,6 +67,8 @@ def _wanted(change: InfraChange) -> tuple[str, str, Known]:
             return f"maintenance/{name}", "process", spec
         case SetCohort(cohort=cohort, spec=spec):
             return f"cohort/{cohort.path}", "workers", spec
+        case RemoveCohort(cohort=cohort):
+            return f"cohort/{cohort.path}", "workers", None
         case RunJob(job=job):
             return f"job/{job}", "job", True
         case RunCommand(argv=argv):
@@ -89,7 +92,7 @@ def _present(change: InfraChange, now: InfraReader) -> Known:
             return now.scheduler_spec()
         case SetMaintenance(name=name):
             return now.maintenance_specs().get(name)
-        case SetCohort(cohort=cohort):
+        case SetCohort(cohort=cohort) | RemoveCohort(cohort=cohort):
             return now.cohort_specs().get(cohort)
         case _:
             assert_never(change)

@@ -24,6 +24,7 @@ from rollout_kit.ports.infra import (
     JobStatus,
     LiveProcess,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     SetAttached,
     SetCohort,
@@ -112,8 +113,13 @@ class _Stage:
         return self._fleet.maintenance_processes(name)
 
     def cohort_specs(self) -> Mapping[CohortRef, CohortSpec]:
-        changed = {c.cohort: c.spec for _, c in self.noted if isinstance(c, SetCohort)}
-        return {**self._fleet.cohort_specs(), **changed}
+        found = dict(self._fleet.cohort_specs())
+        for _, change in self.noted:
+            if isinstance(change, SetCohort):
+                found[change.cohort] = change.spec
+            elif isinstance(change, RemoveCohort):
+                found.pop(change.cohort, None)
+        return found
 
     def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]:
         return self._fleet.cohort_processes(cohort)

@@ -61,7 +61,10 @@ class PromoteBuildArguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployCohortArguments:
-    """`image=None` keeps the driver's. `beside`: another cohort lives, so one has to be selected."""
+    """`image=None` keeps the driver's. `beside`: another cohort lives, so one has to be selected.
+
+    `recorded`: the driver keeps a configuration, where a cohort stands until it is taken out again.
+    """
 
     cohort: CohortRef
     image: str | None
@@ -69,6 +72,7 @@ class DeployCohortArguments:
     others: tuple[CohortRef, ...] = ()
     rules: PinRules = field(default_factory=PinRules)
     beside: bool = False
+    recorded: bool = False
 
 
 class Strength(StrEnum):
@@ -158,6 +162,10 @@ def retire(op: Operation, args: DeployCohortArguments, before: Facts) -> tuple[O
     operations = [
         undo_operation(op, kind, leaving, because, within_s=within_s) for kind, because in kinds
     ]
+    if args.recorded and cohort_fact(args.cohort, "replicas") not in before:
+        operations.append(
+            undo_operation(op, "remove_cohort", leaving, "it was not configured", within_s=within_s)
+        )
     if before.get(cohort_fact(args.cohort, "drain_intent")) == "active":
         resume = ResumeCohortArguments(cohort=args.cohort, others=args.others, rules=args.rules)
         operations.append(undo_operation(op, "resume_cohort", resume, "it was not draining before"))

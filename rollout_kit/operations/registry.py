@@ -23,6 +23,7 @@ from rollout_kit.operations.kinds.detach_node import DetachNode
 from rollout_kit.operations.kinds.drain_cohort import DrainCohort
 from rollout_kit.operations.kinds.judge_gate import JudgeGate
 from rollout_kit.operations.kinds.promote_build import PromoteBuild
+from rollout_kit.operations.kinds.remove_cohort import RemoveCohortKind
 from rollout_kit.operations.kinds.replace_maintenance import ReplaceMaintenance
 from rollout_kit.operations.kinds.replace_node import ReplaceNodeKind
 from rollout_kit.operations.kinds.resume_cohort import ResumeCohort
@@ -53,6 +54,7 @@ _ALL: tuple[OperationKind, ...] = (
     DrainCohort(),
     JudgeGate(),
     PromoteBuild(),
+    RemoveCohortKind(),
     ReplaceMaintenance(),
     ReplaceNodeKind(),
     ResumeCohort(),

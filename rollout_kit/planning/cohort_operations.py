@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rollout_kit.document.plan import PinnedRuns, SmokeStage, Step, WorkerCanaryStep, WorkerRelease
+from rollout_kit.document.plan import (
+    PinnedRuns,
+    PulumiInfra,
+    SmokeStage,
+    Step,
+    WorkerCanaryStep,
+    WorkerRelease,
+)
 from rollout_kit.model.capability import Capability
 from rollout_kit.model.duration import span
 from rollout_kit.model.identity import CohortRef, QueueRef
@@ -114,6 +121,7 @@ def bring_up(
         others=others,
         rules=rules,
         beside=selects and any(lives(other, world) for other in others),
+        recorded=isinstance(world.document.infra, PulumiInfra),
     )
     add("deploy", "deploy_cohort", deploy, "it needs workers for all it may get")
     autoscaled = world.observation.cohort(cohort, "autoscaled") is True

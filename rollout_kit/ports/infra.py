@@ -119,6 +119,16 @@ class SetCohort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveCohort:
+    """Take a stopped cohort out of what the driver is told to run: it never heard of it.
+
+    Only for a driver that keeps a configuration of its own, which names whatever ever ran.
+    """
+
+    cohort: CohortRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunJob:
     """A job that the fleet knows by name (`bootstrap`, `migrate-status`), with an image."""
 
@@ -136,7 +146,14 @@ class RunCommand:
 
 
 InfraChange: TypeAlias = (
-    SetAttached | ReplaceNode | SetScheduler | SetMaintenance | SetCohort | RunJob | RunCommand
+    SetAttached
+    | ReplaceNode
+    | SetScheduler
+    | SetMaintenance
+    | SetCohort
+    | RemoveCohort
+    | RunJob
+    | RunCommand
 )
 
 

@@ -175,15 +175,6 @@ class Fleet:
             and one["type"] != "pulumi:pulumi:Stack"
         }
 
-    def but_for_the_stopped_cohort(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What is recorded and asked for, without the new build: its Deployment stays, with no pod."""
-        name = f"worker-{QUEUE}-{NEW_BUILD}"
-        specs = self.specs()
-        (stays,) = [key for key in specs if name in key]
-        assert specs.pop(stays)["replicas"] == 0
-        recorded = {urn: of for urn, of in self.recorded().items() if f"::{name}" not in urn}
-        return recorded, specs
-
     def runs(self) -> dict[str, str]:
         """The image of each pod's program, by the pod's owner; jobs that ended left out."""
         found = pods(self.cluster, self.space, "app.kubernetes.io/name=durable-workflow")
@@ -328,7 +319,7 @@ def test_killed_and_resumed_it_loses_no_run_and_its_rollback_puts_everything_bac
 
     code, said = fleet.run("rollback", started["rollout"])
     assert code == 10, said
-    assert fleet.but_for_the_stopped_cohort() == before
+    assert (fleet.recorded(), fleet.specs()) == before
     assert fleet.cli.locks(project=PROGRAM) == []
     assert load.unfinished() == {}
     assert load.started > 20
@@ -369,7 +360,7 @@ def test_workers_that_cannot_start_are_known_at_once_and_server_and_workers_go_b
     code, said = fleet.run("apply", *fleet.plan(worker_image="emulated/crash:18"))
     assert code == 10, said
     assert "CrashLoopBackOff" in said
-    assert fleet.but_for_the_stopped_cohort() == before
+    assert (fleet.recorded(), fleet.specs()) == before
     assert set(fleet.runs().values()) == set(ran.values())
     assert load.unfinished() == {}
 

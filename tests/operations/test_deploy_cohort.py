@@ -157,9 +157,11 @@ def test_fewer_workers_than_before_are_started_again_in_the_first() -> None:
     assert fleet.specs[NEW].replicas == 4
 
 
-def brought(fleet: WorkerFleet, policy: RollbackPolicy | None = None) -> tuple[Operation, ...]:
+def brought(
+    fleet: WorkerFleet, policy: RollbackPolicy | None = None, **more: object
+) -> tuple[Operation, ...]:
     """Deploy NEW and give what retires it."""
-    op = deploy(policy=policy)
+    op = deploy(policy=policy, **more)  # type: ignore[arg-type]
     undo = kind_of(op).compensate(op, look(fleet, op).facts)
     carry_out(fleet, op)
     assert isinstance(undo, Undo)
@@ -180,6 +182,22 @@ def test_what_this_rollout_brought_is_retired_in_order() -> None:
     assert {type(verdict) for verdict in undo_all(fleet, retire)} == {Done}
     assert fleet.wrote[1:] == ["drain critical@new", "set critical@new to 0 of app:new"]
     assert look(fleet, deploy()).situation.cohort(NEW).processes == 0
+
+
+def test_where_a_configuration_keeps_it_what_was_not_in_it_is_taken_out_again() -> None:
+    fleet = current()
+    retire = brought(fleet, recorded=True)
+    assert [op.kind for op in retire][-2:] == ["await_retired", "remove_cohort"]
+    assert {type(verdict) for verdict in undo_all(fleet, retire)} == {Done}
+    assert fleet.wrote[-2:] == ["set critical@new to 0 of app:new", "remove critical@new"]
+    assert NEW not in fleet.specs
+
+
+def test_what_stood_there_stopped_before_stays_so() -> None:
+    fleet = stopped()
+    fleet.specs[NEW] = CohortSpec(image="app:new", replicas=0)
+    assert {type(verdict) for verdict in undo_all(fleet, brought(fleet, recorded=True))} == {Done}
+    assert fleet.specs[NEW].replicas == 0
 
 
 def test_a_cohort_that_never_came_up_is_retired_all_the_same() -> None:

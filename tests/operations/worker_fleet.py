@@ -45,6 +45,7 @@ from rollout_kit.ports.infra import (
     JobStatus,
     LiveProcess,
     ProcessSpec,
+    RemoveCohort,
     SetCohort,
 )
 
@@ -345,11 +346,15 @@ class WorkerFleet:
         return self.jobs.get(key, JobStatus(state=JobState.UNKNOWN))
 
     def begin(self, key: str, change: InfraChange) -> None:
+        self.jobs[key] = JobStatus(state=JobState.SUCCEEDED)
+        if isinstance(change, RemoveCohort):
+            self._wrote(f"remove {change.cohort.label}")
+            assert self.specs.pop(change.cohort).replicas == 0
+            return
         assert isinstance(change, SetCohort)
         self._wrote(f"set {change.cohort.label} to {change.spec.replicas} of {change.spec.image}")
         self.specs[change.cohort] = change.spec
         self._converge(change.cohort)
-        self.jobs[key] = JobStatus(state=JobState.SUCCEEDED)
 
     # ---- inside
 

@@ -130,8 +130,9 @@ HARMLESS = {
     "promote_build": "the server refuses a build without workers",
 }
 """Why a request of this kind that arrives after its rollback leaves the fleet as it was."""
-ELSEWHERE = {"run_command", "terminate_smoke"}
-"""Tested below: who runs them is the author's machine; what they end is open for a moment only."""
+ELSEWHERE = {"run_command", "terminate_smoke", "remove_cohort"}
+"""Who runs the first is the author's machine, what the second ends is open for a moment only: both
+below. The last is for a driver with a configuration: drivers/pulumi/test_driver.py."""
 
 
 def test_every_kind_that_writes_is_here() -> None:

@@ -29,7 +29,9 @@ def sandbox(folder: Path, **options: object) -> Iterator[SandboxInfo]:
 
 def processes_of(folder: Path) -> list[str]:
     """Every process on this machine that names the folder."""
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True
+    )
     return [line for line in listed.stdout.splitlines() if str(folder) in line]
 
 

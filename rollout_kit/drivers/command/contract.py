@@ -14,6 +14,7 @@ from rollout_kit.ports.infra import (
     CohortSpec,
     InfraChange,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -94,7 +95,10 @@ def _objection(action: str, answer: object) -> str:
 
 
 def change_asked(change: InfraChange) -> dict[str, object]:
-    """A change as the script reads it. Not for a plan's own command: that is none of the script's."""
+    """A change as the script reads it.
+
+    Not for a plan's own command, nor for a cohort to forget: neither is the script's.
+    """
     match change:
         case SetAttached(node=node, attached=attached):
             return {"kind": "set_attached", "node": node, "attached": attached}
@@ -113,7 +117,7 @@ def change_asked(change: InfraChange) -> dict[str, object]:
             return {"kind": "set_cohort", **place, **_workers(workers)}
         case RunJob(job=job, image=image, revision=revision):
             return {"kind": "run_job", "job": job, "image": image, "revision": revision}
-        case RunCommand():
+        case RunCommand() | RemoveCohort():
             raise AssertionError(change)
         case _:
             assert_never(change)

@@ -15,6 +15,7 @@ from rollout_kit.ports.infra import (
     CohortSpec,
     InfraChange,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -122,7 +123,7 @@ def of_other(document: PlanDocument, change: InfraChange) -> Request:
         case SetAttached():
             way = "into" if change.attached else "out of"
             return Request(what=f"take {change.node} {way} rotation", seen=SAID, word=True)
-        case ReplaceNode() | SetScheduler() | SetCohort():
+        case ReplaceNode() | SetScheduler() | SetCohort() | RemoveCohort():
             raise ValueError("this one is said beside what stands now")
         case _:
             assert_never(change)

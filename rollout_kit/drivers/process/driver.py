@@ -28,7 +28,7 @@ from rollout_kit.model.codec import from_json
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement
 from rollout_kit.model.situation import ProgramEnd
-from rollout_kit.ports.errors import Unavailable
+from rollout_kit.ports.errors import Refused, Unavailable
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
@@ -37,6 +37,7 @@ from rollout_kit.ports.infra import (
     JobStatus,
     LiveProcess,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -183,6 +184,8 @@ class ProcessDriver:
                 self._settle_one(key, f"maintenance/{name}", spec, launch)
             case SetCohort(cohort=cohort, spec=spec):
                 self._settle_cohort(key, cohort, spec)
+            case RemoveCohort(cohort=cohort):
+                raise Refused(f"nothing is kept of {cohort.label} once it is stopped")
             case RunJob(job=job):
                 program = self._render.job(change)
                 self._work.run(key, job, program, self._mask.names, joins_success=True)

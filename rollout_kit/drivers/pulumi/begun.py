@@ -22,6 +22,7 @@ from rollout_kit.ports.infra import (
     InfraChange,
     JobState,
     JobStatus,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -116,7 +117,7 @@ def thing_of(change: InfraChange) -> str:
             return Key.SCHEDULER.value
         case SetMaintenance(name=name):
             return f"{Key.MAINTENANCE.value}/{name}"
-        case SetCohort(cohort=cohort):
+        case SetCohort(cohort=cohort) | RemoveCohort(cohort=cohort):
             return f"{Key.COHORTS.value}/{cohort.path}"
         case RunJob(job=job):
             return f"{Key.JOBS.value}/{job}"

@@ -19,6 +19,7 @@ from rollout_kit.ports.infra import (
     CohortSpec,
     InfraChange,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -68,6 +69,11 @@ def changed(wanted: Wanted, change: InfraChange, *, key: str) -> Wanted:
                 environment=spec.environment,
             )
             return replace(wanted, cohorts=cohorts)
+        case RemoveCohort(cohort=cohort):
+            left = {
+                path: one for path, one in (wanted.cohorts or {}).items() if path != cohort.path
+            }
+            return replace(wanted, cohorts=left)
         case RunJob(job=job, image=image, revision=revision):
             entry = JobWanted(image=image, run=run_name(key), revision=revision)
             return replace(wanted, jobs={**(wanted.jobs or {}), job: entry})
@@ -86,7 +92,7 @@ def key_of(change: InfraChange) -> Key | None:
             return Key.SCHEDULER
         case SetMaintenance():
             return Key.MAINTENANCE
-        case SetCohort():
+        case SetCohort() | RemoveCohort():
             return Key.COHORTS
         case RunJob():
             return Key.JOBS

@@ -19,6 +19,7 @@ from rollout_kit.model.stack_contract import Given, Key, Need, missing, needs_of
 from rollout_kit.ports.errors import Refused, Trouble
 from rollout_kit.ports.infra import (
     InfraChange,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -94,7 +95,7 @@ def of_change(change: InfraChange, why: str) -> tuple[Need, ...]:
                 Need(what=f"maintenance/{name}", why=why),
                 Need(what=f"maintenance/{name}/resources", why=why),
             )
-        case SetCohort():
+        case SetCohort() | RemoveCohort():
             return (Need(what=f"reads {Key.COHORTS.value}", why=why),)
         case RunJob(job=job):
             return _of_job(job, why)

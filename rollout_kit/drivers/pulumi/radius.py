@@ -18,6 +18,7 @@ from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import Given, Placed
 from rollout_kit.ports.infra import (
     InfraChange,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -52,7 +53,7 @@ def own(change: InfraChange, given: Given) -> Own:
             return Own(alters=(), anew=given.scheduler.resources if given.scheduler else ())
         case SetMaintenance(name=name):
             return Own(alters=(), anew=_of(given.maintenance, name).resources)
-        case SetCohort(cohort=cohort):
+        case SetCohort(cohort=cohort) | RemoveCohort(cohort=cohort):
             return Own(alters=_of(given.cohorts, cohort.path).resources)
         case RunJob(job=job):
             return Own(alters=(), anew=_of(given.jobs, job).resources)
@@ -92,6 +93,9 @@ def may(
     if isinstance(change, RunJob):  # each run is a thing of its own, and the one before goes
         for urn in mine.anew:
             ops[urn] |= {CREATE, REPLACE, DELETE}
+    if isinstance(change, RemoveCohort):
+        for urn in mine.alters:
+            ops[urn].add(DELETE)
     announced, undoing = said.here, said.undoing
     if announced is None:
         for urn in mine.anew:
@@ -155,6 +159,8 @@ def beyond(
 
 def _alters(step: Step, change: InfraChange) -> bool:
     """Whether the step leaves the resource in place; with its node, membership may be made anew too."""
+    if isinstance(change, RemoveCohort):
+        return step.op == DELETE
     return step.op == UPDATE or (isinstance(change, ReplaceNode) and step.op != DELETE)
 
 

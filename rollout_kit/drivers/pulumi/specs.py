@@ -27,9 +27,10 @@ from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.stack_contract import Key, NodeWanted, Placed, SingletonWanted, Wanted
 from rollout_kit.ports.errors import Refused
-from rollout_kit.ports.infra import CohortSpec, ProcessSpec, SetAttached
+from rollout_kit.ports.infra import CohortSpec, JobState, ProcessSpec, RemoveCohort, SetAttached
 
 T = TypeVar("T")
+_NOTHING = CohortSpec(image="", replicas=0)
 
 
 class Specs:
@@ -83,13 +84,15 @@ class Specs:
         return found
 
     def cohorts(self) -> Mapping[CohortRef, CohortSpec]:
-        """Those that the program gives, and those that a change under way brings."""
+        """Those that the program gives, and those that a change under way brings; not what one removes."""
         found = {}
         begun = self._begun()
         for path, placed in self._readings.recorded().given.cohorts.items():
             found[CohortRef.from_path(path)] = self._cohort(path, placed, begun)
         for item in begun.values():
-            if item.state in UNDER_WAY and changing.key_of(item.change) is Key.COHORTS:
+            if isinstance(item.change, RemoveCohort):
+                _leaving(item, item.change.cohort, found)
+            elif item.state in UNDER_WAY and changing.key_of(item.change) is Key.COHORTS:
                 for path, cohort in (self._coming(begun).cohorts or {}).items():
                     found.setdefault(CohortRef.from_path(path), changing.cohort_spec(cohort))
         return found
@@ -141,7 +144,8 @@ class Specs:
         place = f"{Key.COHORTS.value}/{path}"
         last = begun.get(place)
         if last is not None and last.state in UNDER_WAY:
-            return changing.cohort_spec((self._coming(begun).cohorts or {})[path])
+            coming = (self._coming(begun).cohorts or {}).get(path)
+            return changing.cohort_spec(coming) if coming else _NOTHING
         if placed.in_cluster is not None and self._live.is_there:
             spec = self._live.workers(placed)
         else:
@@ -149,7 +153,8 @@ class Specs:
             moved = differing(placed, standing.moved)
             if moved and not unclean(last):
                 raise not_as_recorded(place, moved)
-            spec = changing.cohort_spec((standing.wanted.cohorts or {})[path])
+            wanted = (standing.wanted.cohorts or {}).get(path)
+            spec = changing.cohort_spec(wanted) if wanted else _NOTHING
         return replace(spec, image="") if unclean(last) else spec
 
     def _coming(self, begun: Mapping[str, Begun]) -> Wanted:
@@ -161,6 +166,17 @@ class Specs:
 
 def _change(last: Begun | None) -> object:
     return last.change if last else None
+
+
+def _leaving(last: Begun, cohort: CohortRef, found: dict[CohortRef, CohortSpec]) -> None:
+    """Gone as soon as its removal is under way. After one that came to nothing it is there still.
+
+    The program's output knows no more of it before its last resource is deleted.
+    """
+    if last.state in UNDER_WAY:
+        found.pop(cohort, None)
+    elif last.state is not JobState.SUCCEEDED:
+        found.setdefault(cohort, _NOTHING)
 
 
 def _node(wanted: Wanted, name: str) -> ProcessSpec | None:

@@ -13,15 +13,19 @@ import pytest
 
 from rollout_kit.drivers.pulumi import api
 from rollout_kit.drivers.pulumi.driver import PulumiDriver
+from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement, InfraProgram
 from rollout_kit.ports.errors import InFlight, NotYet, Refused, Unavailable
 from rollout_kit.ports.infra import (
+    CohortSpec,
     InfraChange,
     JobState,
     JobStatus,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     SetAttached,
+    SetCohort,
     SetScheduler,
 )
 from tests.drivers.pulumi.rolling import PROGRAM, bring_up
@@ -40,6 +44,7 @@ BASE = {
     "maintenance": {},
 }
 REPLACE = ReplaceNode(node="api-1", spec=NEW)
+NEXT = CohortRef(namespace="default", task_queue="orders", build_id="b2")
 DETACH = SetAttached(node="api-1", attached=False)
 
 
@@ -179,6 +184,33 @@ def test_a_change_that_was_cut_off_leaves_nothing_that_looks_done_and_is_begun_a
     assert ended(driver, "r-1/api/api-1/detach/1", DETACH).state is JobState.SUCCEEDED
     assert landed(lambda: driver.attached("api-1")) is False
     assert standin.locks(project="rolled_fleet") == []
+
+
+def test_a_stopped_cohort_is_removed_and_is_there_still_where_that_was_cut_off(
+    driver: PulumiDriver,
+    standin: Cli,
+) -> None:
+    before = standin.world()
+    bring, stop = (SetCohort(cohort=NEXT, spec=CohortSpec(image="w:2", replicas=n)) for n in (2, 0))
+    announced = landed(lambda: driver.announce((("deploy", bring),)))
+    driver.hold_to(announced, driver.program())
+    assert ended(driver, "r-1/deploy/1", bring).state is JobState.SUCCEEDED
+    assert landed(driver.cohort_specs)[NEXT].replicas == 2
+    assert ended(driver, "r-1/undo/deploy/1/1", stop).state is JobState.SUCCEEDED
+    remove = RemoveCohort(cohort=NEXT)
+    if not standin.real:
+        standin.faults({"at": "applied", "do": "crash", "name": "cohort-b2"})
+        cut = ended(driver, "r-1/undo/deploy/2/1", remove)
+        assert cut.state in (JobState.LOST, JobState.FAILED), cut
+        standin.faults()
+        assert landed(made(standin).cohort_specs) == {NEXT: CohortSpec(image="", replicas=0)}
+    done = ended(driver, "r-1/undo/deploy/2/1", remove)
+    assert done.state is JobState.SUCCEEDED, done.detail
+    assert landed(driver.cohort_specs) == {}
+    assert standin.world() == before
+    again = ended(driver, "r-2/deploy/1", bring)
+    assert again.state is JobState.SUCCEEDED, again.detail
+    assert landed(driver.cohort_specs)[NEXT].replicas == 2
 
 
 def test_another_program_undoes_only_what_it_would_otherwise_leave_alone(

@@ -14,6 +14,7 @@ from rollout_kit.ports.infra import (
     CohortSpec,
     InfraChange,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     SetAttached,
     SetCohort,
@@ -62,6 +63,9 @@ def _given(*cohorts: object) -> Given:
         (SetScheduler(spec=None), Step(urn=SET_1, op="update"), False),
         (NEW_COHORT, Step(urn=cohort_urn(NEXT), op="create"), True),
         (NEW_COHORT, Step(urn=cohort_urn(ORDERS), op="update"), False),
+        (RemoveCohort(cohort=ORDERS), Step(urn=cohort_urn(ORDERS), op="delete"), True),
+        (RemoveCohort(cohort=ORDERS), Step(urn=cohort_urn(ORDERS), op="replace"), False),
+        (RemoveCohort(cohort=NEXT), Step(urn=cohort_urn(ORDERS), op="delete"), False),
     ],
 )
 def test_a_change_reaches_its_own_resources_in_its_own_way(
@@ -131,6 +135,11 @@ def test_without_any_announcement_a_node_may_be_started_anew_and_nothing_else() 
     }
     assert _may(DETACH_1, None) == {PATCH_1: ("update",)}
     assert _may(NEW_COHORT, None) == {}
+
+
+def test_a_removal_may_delete_its_own_and_nothing_else() -> None:
+    assert _may(RemoveCohort(cohort=ORDERS), None) == {cohort_urn(ORDERS): ("delete", "update")}
+    assert _may(RemoveCohort(cohort=NEXT), None) == {}
 
 
 def test_what_is_created_goes_by_the_names_that_were_announced() -> None:

@@ -34,8 +34,9 @@ def main() -> None:
     own = json.loads(pulumi.Config().require("fleet"))
     asked = pulumi.Config("fleet")
     wanted = {key: asked.get_object(key) or own.get(key) for key in own}
-    if asked.get("jobs"):
-        wanted["jobs"] = asked.get_object("jobs")
+    for key in ("jobs", "cohorts"):
+        if asked.get(key):
+            wanted[key] = asked.get_object(key)
     if pulumi.Config().get("foreign"):
         Thing("foreign", {"value": pulumi.Config().get("foreign")})
     if pulumi.Config().get("entangled"):
@@ -46,11 +47,14 @@ def main() -> None:
 def _given(wanted: dict[str, Any]) -> dict[str, Any]:
     return {
         "contract": 1,
-        "reads": ["nodes", "scheduler", "jobs"],
+        "reads": ["nodes", "scheduler", "cohorts", "jobs"],
         "nodes": {name: _node(name, entry) for name, entry in wanted["nodes"].items()},
         "scheduler": _one("scheduler", wanted["scheduler"]),
         "maintenance": {},
-        "cohorts": {},
+        "cohorts": {
+            path: _one(f"cohort-{entry['build_id']}", entry)
+            for path, entry in wanted.get("cohorts", {}).items()
+        },
         "jobs": {name: _job(name, entry) for name, entry in wanted.get("jobs", {}).items()},
     }
 
