@@ -2,8 +2,9 @@
 
 A node is an object that is replaced with its image or marker (`node-NAME`) and one that carries its
 membership (`front-NAME`); every other thing is one object. The fleet that stands before any key is
-set is the configuration `proj:fleet`. `proj:foreign` makes an object that belongs to nobody, and
-`proj:entangled` one that changes with every node.
+set is the configuration `proj:fleet`. `proj:slow_s` makes every attaching and detaching take that
+long, `proj:foreign` an object that belongs to nobody, `proj:entangled` one that changes with every
+node.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def _without(key: str | None, given: dict[str, Any]) -> dict[str, Any]:
 def _node(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     what = {key: value for key, value in entry.items() if key != "attached"}
     process = Thing(f"node-{name}", {"key": json.dumps(what, sort_keys=True)})
-    front = Thing(f"front-{name}", {"value": entry.get("attached", True)})
+    carries = {"value": entry.get("attached", True)}
+    if slow_s := pulumi.Config().get_float("slow_s"):
+        carries["updateSleep"] = slow_s
+    front = Thing(f"front-{name}", carries)
     return {
         "resources": [process.urn],
         "membership": [front.urn],
