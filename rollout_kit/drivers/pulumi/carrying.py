@@ -8,6 +8,7 @@ end the whole takes five: export, preview, export, up, export.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from rollout_kit.drivers.pulumi.watching import Watch
 from rollout_kit.ports.errors import OutsideError
 
 _GRACE_S = 30.0
+_LOOKERS_PAUSE_S = 2.0
+_LOOKERS_TRIES = 3
+"""Who only asks for the locks of a bucket holds the stack for a moment: `unlock` and `doctor` do."""
 _MAKES = frozenset({"create", "create-replacement", "import", "import-replacement"})
 _MAY_HAVE_BEEN_SENT = frozenset({"killed", "aborted", "no-end", "unknown", "snapshot-not-saved"})
 
@@ -60,10 +64,21 @@ def _carry_out(session: Session, folder: str, file: Path) -> UpdateResult:
     mending.remove_orphans(session, settled, steps)
     if not steps and settings.same_configuration(recorded, text):
         return _done(session, session.look(folder, "verify"), (), previewed.outputs, text)
-    if settled is mending.NOTHING:
-        _expect_unchanged(session, folder, picture)
-    _take_in_drift(session, recorded, settled, previewed)
-    return _update(session, folder, file, settled, previewed)
+    for tries_left in reversed(range(_LOOKERS_TRIES)):
+        if settled is mending.NOTHING:
+            _expect_unchanged(session, folder, picture)
+        _take_in_drift(session, recorded, settled, previewed)
+        result = _update(session, folder, file, settled, previewed)
+        if not (tries_left and settled is mending.NOTHING and _is_locked(result)):
+            break
+        session.say("somebody holds the stack for the moment")
+        time.sleep(_LOOKERS_PAUSE_S)
+    return result
+
+
+def _is_locked(result: UpdateResult) -> bool:
+    """Turned away at the lock: nothing was sent."""
+    return result.trouble is not None and result.trouble.name == "locked"
 
 
 def _recorded(session: Session, picture: Picture, settled: Settled) -> str:

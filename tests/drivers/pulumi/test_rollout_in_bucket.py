@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -92,6 +91,12 @@ def unlocked(machine: Machine, *argv: str) -> Ran:
     return machine.run("unlock", "--state", STATE, *argv, within_s=WITHIN_S)
 
 
+def updating(machine: Machine, name: str) -> bool:
+    """Whether the engine is at it, as the progress says: once in the preview, then in the update."""
+    told = [path.read_text() for path in machine.folder.rglob("progress.jsonl")]
+    return sum(text.count(f"updating Thing {name}") for text in told) > 1
+
+
 def test_a_preview_that_was_saved_before_the_stack_moved_is_refused(
     machine: Machine, cli: InBucket
 ) -> None:
@@ -107,17 +112,20 @@ def test_a_preview_that_was_saved_before_the_stack_moved_is_refused(
     assert machine.events() == []
 
 
-@pytest.mark.parametrize("machine", [{"slow_s": "8"}], indirect=True)
+@pytest.mark.parametrize("machine", [{"slow_s": "5"}], indirect=True)
 def test_killed_it_is_unlocked_by_force_resumed_and_put_back(machine: Machine) -> None:
     checked = machine.run("doctor", "plan.yaml", within_s=WITHIN_S)
     assert checked.code == 0, checked.both
     before = recorded(machine)
     running = machine.start("apply", "plan.yaml", "--state", STATE)
     machine.await_event("OperationIntended", "api/api-1/detach", within_s=WITHIN_S)
-    until(lambda: "): ours and alive" in unlocked(machine).out)
-    (killed,) = re.findall(r"stack dev is held by \S+ \(process (\d+),", unlocked(machine).out)
+    until(lambda: updating(machine, "front-api-1"))
+    (open_,) = machine.folder.rglob("open.jsonl")
+    mark = Marks(open_.parent).found()
+    assert mark is not None
+    killed, _ = mark.pids[-1]
     running.kill()
-    os.kill(int(killed), signal.SIGKILL)
+    os.kill(killed, signal.SIGKILL)
 
     shown = unlocked(machine)
     assert shown.code == 15, shown.both

@@ -244,6 +244,40 @@ def test_hazard_4_an_update_by_somebody_else_in_between_is_not_overwritten(lab: 
     assert "update" not in begun
 
 
+@pytest.mark.parametrize("stays", [False, True], ids=["for a moment", "for longer"])
+def test_who_holds_the_stack_for_a_moment_is_waited_for_and_not_for_longer(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, stays: bool
+) -> None:
+    """So does `rollout-kit unlock` where the state is in a bucket."""
+    from rollout_kit.drivers.pulumi import carrying
+    from rollout_kit.drivers.pulumi.session import Session
+
+    monkeypatch.setattr(carrying, "_LOOKERS_PAUSE_S", 0.0)
+    theirs: list[Path] = []
+    said: list[str] = []
+
+    def come(step: str, what: str) -> None:
+        if step == "update" and not said:
+            theirs.append(_lock(lab, host="elsewhere", pid=1))
+
+    def go(sentence: str) -> None:
+        if sentence == "somebody holds the stack for the moment":
+            said.append(sentence)
+            if not stays:
+                theirs[0].unlink()
+
+    session = Session.begin(lab.request("op-1", A2, a="update"), NoObjects(), say=go, note=come)
+    result = carrying.carry_out(session)
+    if stays:
+        assert result.trouble is not None
+        assert (result.trouble.kind, result.trouble.name) == (Kind.CONFLICT, "locked")
+        assert (len(said), lab.values()["a-1"]) == (2, 1)
+    else:
+        assert result.outcome is Outcome.DONE, result
+        assert (len(said), lab.values()["a-1"]) == (1, 2)
+    assert not Path(lab.stack.folder, "open.jsonl").exists()
+
+
 def test_hazard_6_a_lock_of_somebody_else_stays(lab: Lab) -> None:
     path = _lock(lab, host="elsewhere", pid=1)
     result = lab.change("op-1", A2, a="update")
