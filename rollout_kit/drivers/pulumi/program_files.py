@@ -8,7 +8,7 @@ import itertools
 import os
 import runpy
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,15 @@ from rollout_kit.drivers.pulumi.api import Program
 from rollout_kit.ports.errors import Refused
 
 _LEFT_OUT = frozenset({"node_modules", "venv", "__pycache__", "bin", "obj", "dist"})
-_ENDINGS = (".py", ".ts", ".js", ".go", ".cs", ".java", ".yaml", ".yml", ".json", ".toml", ".txt")
+_LEFT_OUT_OF_JAVA = frozenset({"target", "build"})
+_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
+_ENDINGS = (
+    *(".py", ".go", ".mod", ".sum", ".work", ".cs", ".fs", ".vb", ".csproj", ".fsproj", ".vbproj"),
+    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
+    *(".java", ".kt", ".kts", ".scala", ".gradle", ".xml"),
+    *(".yaml", ".yml", ".json", ".toml", ".txt", ".lock"),
+)
+_DESCRIPTIONS = ("Pulumi.yaml", "Pulumi.yml")
 _ENDINGS_BESIDE_A_FILE = (".py",)
 _NUMBERS = itertools.count(1)
 
@@ -28,44 +36,60 @@ Function = Callable[[], Awaitable[None] | None]
 def digest(program: Program) -> str:
     """Of names and contents of the program's own files.
 
-    A folder's: sources and descriptions; a file's: it and every Python file beside or below it.
-    Left out: settings of stacks, hidden files, installed packages. Raises Refused: it is not there.
+    A folder's: sources and descriptions, and the binary that it is run from where it names one; a
+    file's: it and every Python file beside or below it. Left out: settings of stacks, hidden files,
+    installed packages, what is built on the way. Raises Refused: it is not there.
     """
     root = Path(program.path)
     _expect(program)
-    endings = _ENDINGS if root.is_dir() else _ENDINGS_BESIDE_A_FILE
     folder = root if root.is_dir() else root.parent
     total = hashlib.sha256()
-    for path in sorted(_files(folder, endings)):
+    for path in sorted(own_files(program)):
         total.update(str(path.relative_to(folder)).encode() + b"\0")
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:32]
 
 
-def _files(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
+def own_files(program: Program) -> Iterator[Path]:
+    """What the digest is made of."""
+    root = Path(program.path)
+    if not root.is_dir():
+        yield from _files(root.parent, _ENDINGS_BESIDE_A_FILE, _LEFT_OUT)
+        return
+    runtime, options = _runtime(program)
+    built = _LEFT_OUT_OF_JAVA if runtime == "java" else frozenset()
+    yield from _files(root, _ENDINGS, _LEFT_OUT | built)
+    binary = root / str(options.get("binary") or "")
+    if binary.is_file():
+        yield binary
+
+
+def _files(folder: Path, endings: tuple[str, ...], left_out: frozenset[str]) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _left_out(name)]
+        if _VIRTUAL_ENVIRONMENT in names:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in left_out]
         for name in names:
-            settings = name.startswith("Pulumi.") and name != "Pulumi.yaml"
+            settings = name.startswith("Pulumi.") and name not in _DESCRIPTIONS
             if name.endswith(endings) and not name.startswith(".") and not settings:
                 yield Path(where, name)
-
-
-def _left_out(folder: str) -> bool:
-    return folder.startswith(".") or folder in _LEFT_OUT
 
 
 def runs_here(program: Program) -> bool:
     """Whether it is run in this process: a function, or a Python folder without its own environment."""
     if program.function:
         return True
+    runtime, options = _runtime(program)
+    return runtime == "python" and not (options.get("virtualenv") or options.get("toolchain"))
+
+
+def _runtime(program: Program) -> tuple[str, Mapping[str, object]]:
+    """The language, and what its host is told."""
     runtime = _description(program).get("runtime", "")
-    if isinstance(runtime, dict):
-        options = runtime.get("options") or {}
-        return runtime.get("name") == "python" and not (
-            options.get("virtualenv") or options.get("toolchain")
-        )
-    return runtime == "python"
+    if not isinstance(runtime, dict):
+        return str(runtime), {}
+    return str(runtime.get("name")), runtime.get("options") or {}
 
 
 def project(program: Program) -> str:
@@ -76,7 +100,7 @@ def project(program: Program) -> str:
 def _description(program: Program) -> dict[str, object]:
     root = Path(program.path)
     folder = root if root.is_dir() else root.parent
-    for name in ("Pulumi.yaml", "Pulumi.yml"):
+    for name in _DESCRIPTIONS:
         if (folder / name).is_file():
             read = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
             return read if isinstance(read, dict) else {}

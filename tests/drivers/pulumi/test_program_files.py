@@ -44,6 +44,55 @@ def test_a_digest_moves_with_sources_and_not_with_settings_or_what_is_hidden(
     assert program_files.digest(program) != second
 
 
+@pytest.mark.parametrize(
+    ("runtime", "name"),
+    [
+        ("nodejs", "lib/front.mjs"),
+        ("nodejs", "yarn.lock"),
+        ("go", "go.mod"),
+        ("go", "go.sum"),
+        ("{name: go, options: {binary: ./fleet}}", "fleet"),
+        ("dotnet", "Fleet.csproj"),
+        ("java", "pom.xml"),
+        ("python", "build/nodes.py"),
+    ],
+)
+def test_what_decides_which_program_runs_is_in_the_digest(
+    tmp_path: Path, runtime: str, name: str
+) -> None:
+    program = _folder(tmp_path, f"name: p\nruntime: {runtime}\n")
+    first = program_files.digest(program)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("x")
+    second = program_files.digest(program)
+    assert second != first
+    (tmp_path / name).write_text("y")
+    assert program_files.digest(program) != second
+
+
+@pytest.mark.parametrize(
+    ("runtime", "name"),
+    [
+        ("nodejs", "node_modules/pulumi/index.js"),
+        ("go", "fleet"),
+        ("dotnet", "obj/project.assets.json"),
+        ("java", "target/classes/fleet.xml"),
+        ("java", "build/libs/fleet.json"),
+        ("{name: python, options: {virtualenv: env}}", "env/lib/six.py"),
+    ],
+)
+def test_packages_and_what_is_built_on_the_way_do_not_make_it_another_program(
+    tmp_path: Path, runtime: str, name: str
+) -> None:
+    program = _folder(tmp_path, f"name: p\nruntime: {runtime}\n")
+    first = program_files.digest(program)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("x")
+    (tmp_path / "env").mkdir(exist_ok=True)
+    (tmp_path / "env" / "pyvenv.cfg").write_text("home = /usr/bin")
+    assert program_files.digest(program) == first
+
+
 def test_a_function_is_read_afresh_each_time_and_may_import_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "neighbour_of_a_test.py").write_text("NAME = 'n'")
     imports = "import tests.drivers.pulumi.test_program_files as t\nimport neighbour_of_a_test\n"
