@@ -13,6 +13,12 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<where>\
 _LIBRARIES = re.compile(
     r"site-packages|/pulumi/|/asyncio/|/grpc/|importlib|runpy|/lib/python3|<python>"
 )
+_RAISED = re.compile(r"[\w.]*(Error|Exception)\b")
+_IN_NODE = re.compile(r"failed with an unhandled exception:\s*(?P<told>.*)", re.DOTALL)
+_NODE_FRAME = re.compile(r"(?P<file>/[^\s():]+):(?P<line>\d+)")
+_NODE_LIBRARIES = re.compile(r"/node_modules/")
+_IN_YAML = re.compile(r"on (?P<file>\S+\.ya?ml) line (?P<line>\d+):")
+_IN_GO = re.compile(r"error in compiling Go")
 _OURS = re.compile(r"rollout_kit/drivers/pulumi/")
 _OWNER = re.compile(r"^  (?P<type>\S.*?) \((?P<name>.*)\):$")
 _ERROR = re.compile(r"^    error: (?P<text>.*)$")
@@ -25,25 +31,49 @@ _FIELD = re.compile(r"(?<![\w./])\.[A-Za-z][^\s,]*")
 
 
 def program_error(text: str, folder: str) -> Trouble:
-    """The user's own line in a traceback, and what was raised there."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    raised = lines[0].split("runtime error: ")[-1].split("error occurred: ")[-1]
-    kind = next(
-        (line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)), ""
+    """The user's own line in what the language says, and what was raised there."""
+    return Trouble(
+        kind=Kind.REFUSED,
+        name="program-error",
+        message=f"the program failed: {_told(text, folder)}",
+        why="The engine ends at the first error of the program; what it had made stays.",
+        hint="Correct the program; `pulumi preview` shows the whole traceback.",
     )
+
+
+def is_of_the_program(text: str) -> bool:
+    """Whether a language other than ours says it."""
+    return any(pattern.search(text) for pattern in (_IN_NODE, _IN_YAML, _IN_GO))
+
+
+def _told(text: str, folder: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if found := _IN_NODE.search(text):
+        return _told_by_node(found["told"])
+    if found := _IN_YAML.search(text):
+        return f"{found['file']}:{found['line']}: {lines[0]}"
+    if _IN_GO.search(text):
+        return "it does not compile"
+    raised = lines[0].split("runtime error: ")[-1].split("error occurred: ")[-1]
+    if raised.rstrip().endswith(":") and len(lines) > 1:
+        raised = lines[-1].removeprefix("* ")
+    kind = next((line for line in reversed(lines) if _RAISED.match(line)), "")
     frames = [(found["file"], found["line"]) for found in _FRAME.finditer(text)]
     own = [place for place in frames if folder and place[0].startswith(folder)]
     theirs = own or [
         place for place in frames if not _LIBRARIES.search(place[0]) and not _OURS.search(place[0])
     ]
     where = f"{theirs[-1][0]}:{theirs[-1][1]}: " if theirs else ""
-    return Trouble(
-        kind=Kind.REFUSED,
-        name="program-error",
-        message=f"the program failed: {where}{kind or raised}",
-        why="The engine ends at the first error of the program; what it had made stays.",
-        hint="Correct the program; `pulumi preview` shows the whole traceback.",
-    )
+    return f"{where}{kind or raised}"
+
+
+def _told_by_node(told: str) -> str:
+    """The innermost frame comes first there, and what was raised before all frames."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    raised = next((line for line in lines if _RAISED.match(line)), lines[0] if lines else "")
+    places = (f"{found['file']}:{found['line']}: " for found in _NODE_FRAME.finditer(told))
+    where = next((place for place in places if not _NODE_LIBRARIES.search(place)), "")
+    return f"{where}{raised}"
 
 
 def with_reason(trouble: Trouble, text: str, waiting: Mapping[str, str]) -> Trouble:

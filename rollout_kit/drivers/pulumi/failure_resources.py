@@ -68,6 +68,18 @@ _OF_RESOURCES = (
         hint="Make the backend writable and give it space; then resume: the stack is looked at first.",
     ),
     Rule(
+        name="missing-packages", kind=_R, trouble="not-found",
+        pattern=r"Pulumi SDK has not been installed",
+        message="the program's packages are not installed: its Pulumi SDK is not there",
+        hint="Run `pulumi install` in the program's folder.",
+    ),
+    Rule(
+        name="missing-packages", kind=_R, trouble="not-found",
+        pattern=r"Cannot find (?:module|package) '(?P<package>[^'./][^']*)'",
+        message="the program's packages are not installed: {package} is not there",
+        hint="Run `pulumi install` in the program's folder.",
+    ),
+    Rule(
         name="config-missing", kind=_R,
         pattern=r"Missing required configuration variable '(?P<key>[^']*)'",
         message="the program needs the configuration key {key}, and it is not set",
@@ -146,7 +158,7 @@ def of_resource(said: Said, waiting: Mapping[str, str], folder: str) -> Trouble 
     for rule in _OF_RESOURCES:
         if (found := rule.judge(text, said.urn)) is not None:
             return _in_detail(found, text, waiting)
-    if _PROGRAM.search(text):
+    if _PROGRAM.search(text) or places.is_of_the_program(text):
         return places.program_error(text, folder)
     return Trouble(
         kind=_R,

@@ -55,6 +55,58 @@ def test_no_recorded_failure_of_an_update_or_a_reading_call_is_unknown(name: str
             assert failures.judge(_end(call)).name != "unknown", call["stderr"] or call["stdout"]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "Running program '/fleet/index.js' failed with an unhandled exception:\n"
+            "Error: no such thing as api-1\n    at thing (/fleet/node_modules/lab/thing.js:3:1)\n"
+            "    at node (/fleet/index.js:22:9)\n    at Array.map (<anonymous>)\n"
+            "    at Module._compile (node:internal/modules/cjs/loader:1521:14)",
+            "/fleet/index.js:22: Error: no such thing as api-1",
+        ),
+        (
+            "Running program '/fleet/index.js' failed with an unhandled exception:\n"
+            "/fleet/index.js:45\nconst x = ;\n          ^\n\nSyntaxError: Unexpected token ';'",
+            "/fleet/index.js:45: SyntaxError: Unexpected token ';'",
+        ),
+        (
+            'receiver must be a list or object, not nil\n  on Pulumi.yaml line 30:\n  30:   image: "x"',
+            "Pulumi.yaml:30: receiver must be a list or object, not nil",
+        ),
+        ("error in compiling Go: unable to run `go build`: exit status 1", "it does not compile"),
+        (
+            "an unhandled error occurred: program failed: \n\t* the fleet is not known",
+            "the fleet is not known",
+        ),
+    ],
+)
+def test_the_place_and_the_reason_of_a_program_that_fails_are_told_in_any_language(
+    text: str, sentence: str
+) -> None:
+    trouble = failures.judge(
+        failures.End(code=255, errors=(Said(severity="error", text=text, urn=""),))
+    )
+    assert (trouble.name, trouble.message) == ("program-error", f"the program failed: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (
+            "It looks like the Pulumi SDK has not been installed. Have you run pulumi install?",
+            "its Pulumi SDK is not there",
+        ),
+        ("Error: Cannot find module '@pulumi/kubernetes'", "@pulumi/kubernetes is not there"),
+    ],
+)
+def test_packages_of_a_program_that_are_missing_are_named(text: str, what: str) -> None:
+    said = Said(severity="error", text=text, urn="")
+    trouble = failures.judge(failures.End(code=255, errors=(said,)))
+    assert trouble.message == f"the program's packages are not installed: {what}"
+    assert "pulumi install" in trouble.hint
+
+
 def test_the_reason_of_a_resource_that_never_got_ready_is_what_was_last_waited_for() -> None:
     step = recorded.load("kubernetes/never-ready")[1]
     stream = Stream(mask=str)
