@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -21,6 +22,20 @@ pb, services = stubs("provider_pb2"), stubs("provider_pb2_grpc")
 _KINDS = {"add": 0, "add-replace": 1, "delete": 2, "delete-replace": 3, "update": 4}
 _KINDS["update-replace"] = 5
 _UNFINISHED = "type.googleapis.com/pulumirpc.ErrorResourceInitFailed"
+_SCHEMA = {
+    "name": "lab",
+    "version": "1.0.0",
+    "resources": {
+        "lab:index:Thing": {
+            "inputProperties": {
+                "value": {"$ref": "pulumi.json#/Any"},
+                "key": {"type": "string"},
+            },
+            "properties": {"computed": {"type": "string"}},
+        }
+    },
+}
+"""What a program without a language of its own has to be told: the inputs that such programs set."""
 
 
 class Plugin(services.ResourceProviderServicer):
@@ -39,6 +54,9 @@ class Plugin(services.ResourceProviderServicer):
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         return stubs("plugin_pb2").PluginInfo(version="1.0.0")
+
+    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return pb.GetSchemaResponse(schema=json.dumps(_SCHEMA))
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         return pb.CheckResponse(inputs=request.news)

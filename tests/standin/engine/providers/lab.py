@@ -5,7 +5,8 @@ beside it `a-2`. Inputs: `value` (changes in place), `key` (replaces), `createSl
 `updateSleep`, `deleteSleep` (seconds), `failCreate`, `failUpdate`, `failDelete`, `failCheck` (the
 error), `failPartial` (it exists, but never got ready), `onCancel` (`error`, `partial`, `ignore`),
 `crash` (the provider's process ends), `wantSecretOut`. Output: `computed`.
-LAB_RPCS is a file that gets one JSON line for every call.
+LAB_RPCS is a file that gets one JSON line for every call. While a file `held-NAME` stands beside the
+world, what is made or changed of this name has happened and is not over.
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ class Lab:
         outputs = self._outputs(id_, new)
         if new.get("crash"):
             raise PluginDied("error reading from server: EOF")
+        while self._world.with_name(f"held-{call.name}").exists():
+            if call.cancelled.wait(0.02):
+                raise OperationFailed(_STOPPED)
         policy = new.get("onCancel", "error")
         if new.get(nap) and policy == "ignore":
             _sleep(float(new[nap]))
