@@ -95,7 +95,7 @@ def _lock(what: str, patient: _Patient) -> Finding:
         return wrong(what, error.message, hint=error.hint, trouble=error.trouble)
     if held is None:
         return unjudged(
-            what, "Pulumi Cloud tells nobody but an update; that one is told whose it is"
+            what, "this backend tells nobody but an update; that one is told whose it is"
         )
     if not held:
         return fine(what, "free")

@@ -37,7 +37,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """One lock file. `since` None: it cannot be read. `pid` is that of the CLI itself."""
+    """One lock file. `since` None: it cannot be read. `pid` is that of the CLI itself.
+
+    `said`: what a service says of the update under way, in place of a process.
+    """
 
     path: str
     pid: int = 0
@@ -45,23 +48,29 @@ class Lock:
     host: str = ""
     since: datetime | None = None
     written_at: datetime | None = None  # of the file
+    said: str = ""
 
     @property
     def owner(self) -> str:
         if self.since is None:
             return f"nobody it names ({self.path})"
-        return (
-            f"{self.user}@{self.host} (process {self.pid}, since {self.since:%Y-%m-%d %H:%M:%S}Z)"
-        )
+        since = f"since {self.since:%Y-%m-%d %H:%M:%S}Z"
+        if self.said:
+            return f"{self.said} ({since})"
+        return f"{self.user}@{self.host} (process {self.pid}, {since})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What we can say is ours: hosts that the journal names since the intent, and our last mark."""
+    """What we can say is ours: hosts that the journal names since the intent, and our last mark.
+
+    `operation`: of the change that is about to be sent again.
+    """
 
     mark: Mark | None = None
     hosts: tuple[str, ...] = ()
     intended_at: datetime | None = None
+    operation: str = ""
 
 
 def judge(lock: Lock, claim: Claim, here: Machine, runs: Callable[[int, str], bool]) -> Standing:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ class Object:
 class Mark:
     """An update of ours without a good end. `pids`: of its CLI processes, with their start times.
 
+    `sent`: by the name that it was sent with, the process that sent it, once it was seen to run.
     `creating`: what it was seen to begin making and not to finish. `adopting`: what of it a
     recovery has set out to adopt.
     """
@@ -60,6 +62,7 @@ class Mark:
     machine: Machine
     at: datetime
     pids: tuple[tuple[int, str], ...] = ()
+    sent: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     creating: tuple[Object, ...] = ()
     adopting: frozenset[str] = frozenset()
 
@@ -103,11 +106,21 @@ class Marks:
             "at": mark.at.isoformat(),
         }
         lines = [head]
-        lines += [{"pid": pid, "start": start} for pid, start in mark.pids]
+        names = {process: name for name, process in mark.sent.items()}
+        for pid, start in mark.pids:
+            if name := names.get((pid, start)):
+                lines.append({"sending": name})
+            lines.append({"pid": pid, "start": start})
         lines += [{"creating": _as_json(item)} for item in mark.creating]
         lines += [{"adopting": urn} for urn in sorted(mark.adopting)]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         records.replace_file(str(self._open), text, durable=True)
+
+    def sending(self) -> str:
+        """Something is about to be sent; gives the name for it, which no other one bears."""
+        name = f"rollout-kit/{uuid.uuid4().hex}"
+        self._append({"sending": name})
+        return name
 
     def started(self, pid: int, start: str) -> None:
         """A process of the CLI runs."""
@@ -175,10 +188,14 @@ def _mark(lines: list[Mapping[str, object]]) -> Mark | None:
     )
     creating: dict[str, Object] = {}
     adopting: set[str] = set()
+    sending = ""
     for line in rest:
         match line:
+            case {"sending": str(name)}:
+                sending = name
             case {"pid": int(pid), "start": str(start)}:
-                mark = replace(mark, pids=(*mark.pids, (pid, start)))
+                sent = {**mark.sent, sending: (pid, start)} if sending else mark.sent
+                mark, sending = replace(mark, pids=(*mark.pids, (pid, start)), sent=sent), ""
             case {"creating": {"urn": str(urn), "type": str(kind), "facts": dict(facts)}}:
                 creating[urn] = Object(urn=urn, type=kind, facts=facts)
             case {"created": str(urn)}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 from rollout_kit.drivers.pulumi import (
     failures,
@@ -12,6 +13,7 @@ from rollout_kit.drivers.pulumi import (
     recovering,
     recovery,
     sdk,
+    service_updates,
 )
 from rollout_kit.drivers.pulumi.api import Picture, Step
 from rollout_kit.drivers.pulumi.events import name_of
@@ -19,6 +21,7 @@ from rollout_kit.drivers.pulumi.marks import Mark, Object, here
 from rollout_kit.drivers.pulumi.recovering import Settled
 from rollout_kit.drivers.pulumi.recovery import LastUpdate, Remedy, Verdict
 from rollout_kit.drivers.pulumi.session import Session, Unsettled
+from rollout_kit.drivers.work import processes
 
 FREE_AT_LEAST_MB = 32.0
 _FREE_TIMES_THE_STATE = 4
@@ -58,13 +61,15 @@ def expect_space(backend: str, project: str, stack: str) -> None:
 def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) -> Settled:
     """After a good end nothing. Otherwise three calls: history, settings, refresh.
 
-    Raises Unsettled: what may exist cannot be looked for, or the refresh failed.
+    Raises Unsettled: what may exist cannot be looked for, somebody holds the stack, or the refresh
+    failed.
     """
     how_far = recovery.verdict(picture, mark, None)
     if how_far is Verdict.CLEAN:
         return NOTHING
+    newest = _newest(session, folder) if mark is not None or _in_service(session) else None
     if mark is not None:
-        how_far = recovery.verdict(picture, mark, _last(session, folder))
+        how_far = recovery.verdict(picture, mark, _last(newest))
     session.tell(recovery.in_words(how_far, mark, picture))
     settled = recovering.look_for(
         picture,
@@ -74,6 +79,10 @@ def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) 
     )
     for item in settled.objects:
         session.tell(_finding(item, settled.remedy))
+    if _in_service(
+        session
+    ):  # clearing what is pending is an import, which may not ask who is at it
+        _cancel_if_ours(session, newest)
     # What is doubtful is on our record before the refresh makes the state forget it.
     if mark is not None and mark.machine == here():
         session.marks.carry_over(mark, settled.objects)
@@ -83,12 +92,20 @@ def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) 
     return settled
 
 
-def _last(session: Session, folder: str) -> LastUpdate | None:
+def _newest(session: Session, folder: str) -> Mapping[str, str] | None:
     session.note("history", "stack history")
-    last = reading.history(session.request.stack, session.cli, folder)
-    if last is None:
+    return reading.history(session.request.stack, session.cli, folder)
+
+
+def _last(newest: Mapping[str, str] | None) -> LastUpdate | None:
+    if newest is None:
         return None
-    return LastUpdate(message=last["message"], succeeded=last["result"] == "succeeded")
+    return LastUpdate(message=newest["message"], succeeded=newest["result"] == "succeeded")
+
+
+def _in_service(session: Session) -> bool:
+    backend = locks.backend_of(session.request.stack.backend, session.cli.environment)
+    return service_updates.in_service(backend)
 
 
 def _finding(item: Object, remedy: Remedy) -> str:
@@ -106,7 +123,7 @@ def refresh(session: Session, text: str, targets: tuple[str, ...] = ()) -> None:
     """
     run = _refreshed(session, text, targets)
     if run.trouble is not None and run.trouble.name == "locked" and run.ran is not None:
-        _cancel(session, locks.in_text(run.ran.stderr))
+        _make_free(session, run.ran.stderr)
         run = _refreshed(session, text, targets)
     if run.trouble is not None:
         raise Unsettled(run.trouble)
@@ -126,16 +143,38 @@ def _refreshed(session: Session, text: str, targets: tuple[str, ...]) -> sdk.Run
         )
 
 
-def _cancel(session: Session, found: tuple[locks.Lock, ...]) -> None:
-    """`pulumi cancel` removes every lock of the stack: so all of them have to be ours and dead."""
-    mark = session.marks.found()
-    recovering.expect_dead(found, recovering.claim(session.request, mark), here())
-    if not found:
+def _make_free(session: Session, stderr: str) -> None:
+    """What holds the stack is removed where it is ours and dead. Raises Unsettled: it is not."""
+    if _in_service(session):
+        with reading.place(session.request.stack, "") as (folder, _):
+            _cancel_if_ours(session, _newest(session, folder))
         return
+    found = locks.in_text(stderr)
+    recovering.expect_dead(found, _claim(session), here())
+    if found:
+        _cancel(session, found[0])
+
+
+def _cancel_if_ours(session: Session, newest: Mapping[str, str] | None) -> None:
+    """What a service has under way, going by its history. Raises Unsettled: not ours and dead."""
+    update = service_updates.under_way(newest)
+    if update is None:
+        return
+    standing = service_updates.judge(update, _claim(session), here(), processes.runs)
+    recovering.expect(update.lock, standing)
+    _cancel(session, update.lock)
+
+
+def _cancel(session: Session, lock: locks.Lock) -> None:
+    """`pulumi cancel` removes every lock of the stack: so all of them have to be ours and dead."""
     session.note("locks", "cancel")
     with reading.place(session.request.stack, "") as (folder, _):
         reading.cancel(session.request.stack, session.cli, folder)
-    session.tell(f"removed the lock of our own update that is gone: {found[0].owner}")
+    session.tell(f"removed the lock of our own update that is gone: {lock.owner}")
+
+
+def _claim(session: Session) -> locks.Claim:
+    return recovering.claim(session.request, session.marks.found())
 
 
 def remove_orphans(session: Session, settled: Settled, steps: tuple[Step, ...]) -> None:

@@ -32,6 +32,7 @@ _RUN = "run-"
 _RUN_IS_OVER_S = 24 * 3600
 _NEVER_UPDATED = "no previous deployment"
 _NAME_IS_TAKEN = "already exists"
+_OF_AN_UPDATE = ("message", "result", "kind", "startTime", "endTime")
 
 
 def cli_of(stack: Stack, *, timeout_s: float) -> Cli:
@@ -78,13 +79,17 @@ def export(stack: Stack, cli: Cli, folder: str) -> Picture:
 
 
 def history(stack: Stack, cli: Cli, folder: str) -> Mapping[str, str] | None:
-    """Message and result of the last recorded update, by one call; None where there is none."""
+    """The last recorded update, by one call; None where there is none.
+
+    A service has it there from its start, with the result `in-progress`. `agent`: what it was sent as.
+    """
     words = ("stack", "history", "--json", "--page-size", "1", "--page", "1", "--stack", stack.name)
     entries = json.loads(_asked(stack, cli, words, folder).stdout or "[]")
     if not entries:
         return None
     last = entries[0]
-    return {name: str(last.get(name, "")) for name in ("message", "result", "kind", "endTime")}
+    told = {name: str(last.get(name, "")) for name in _OF_AN_UPDATE}
+    return {**told, "agent": str((last.get("environment") or {}).get("exec.agent", ""))}
 
 
 def cancel(stack: Stack, cli: Cli, folder: str) -> None:

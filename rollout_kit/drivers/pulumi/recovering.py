@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rollout_kit.drivers.pulumi import locks, recovery
+from rollout_kit.drivers.pulumi import locks, recovery, service_updates
 from rollout_kit.drivers.pulumi.api import Kind, Picture, Trouble, UpdateRequest
 from rollout_kit.drivers.pulumi.events import name_of
 from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
@@ -74,9 +74,13 @@ def free_stack(
 def expect_dead(found: tuple[Lock, ...], claim: Claim, here: Machine) -> None:
     """Raises Unsettled: one of them is not provably ours and dead."""
     for lock in found:
-        standing = locks.judge(lock, claim, here, processes.runs)
-        if standing is not Standing.OURS_AND_DEAD:
-            raise Unsettled(_held(lock, standing))
+        expect(lock, locks.judge(lock, claim, here, processes.runs))
+
+
+def expect(lock: Lock, standing: Standing) -> None:
+    """Raises Unsettled: this one's owner is not provably ours and dead."""
+    if standing is not Standing.OURS_AND_DEAD:
+        raise Unsettled(_held(lock, standing))
 
 
 def _held(lock: Lock, standing: Standing) -> Trouble:
@@ -88,12 +92,15 @@ def _held(lock: Lock, standing: Standing) -> Trouble:
             why="It names nobody, and keeps everybody out.",
             hint="If no update of this stack runs anywhere, remove it: pulumi cancel.",
         )
+    hint = "Wait for it; `rollout-kit unlock` tells whose it is, and what to do if it is gone."
+    if lock.said:
+        hint = f"Wait for it: {service_updates.ENDS_SILENT}; then resume."
     return Trouble(
         kind=Kind.CONFLICT,
         name="locked",
         message=f"another update holds the stack: {lock.owner}; it is {standing.value}",
         why="Two updates at once overwrite each other's state. Nothing was sent.",
-        hint="Wait for it; `rollout-kit unlock` tells whose it is, and what to do if it is gone.",
+        hint=hint,
     )
 
 
@@ -102,7 +109,7 @@ def claim(request: UpdateRequest, mark: Mark | None) -> Claim:
     intended = None
     if request.intended_at:
         intended = datetime.fromisoformat(request.intended_at).astimezone(UTC)
-    return Claim(mark=mark, hosts=request.hosts, intended_at=intended)
+    return Claim(mark=mark, hosts=request.hosts, intended_at=intended, operation=request.operation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

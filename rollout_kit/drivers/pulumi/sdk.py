@@ -28,15 +28,21 @@ _NOT_INTERACTIVE = "--non-interactive"
 
 
 class Command(automation.PulumiCommand):
-    """What the SDK runs its processes with. `last`: how the latest one ended."""
+    """What the SDK runs its processes with. `last`: how the latest one ended.
 
-    def __init__(self, cli: Cli, version: str, *, reads: bool) -> None:
+    `name`: gives what each process is to tell the backend as its own name; None: nothing.
+    """
+
+    def __init__(
+        self, cli: Cli, version: str, *, reads: bool, name: Callable[[], str] | None = None
+    ) -> None:
         # The parent's own would start a process to ask for the version: that is known.
         self.command = cli.command
         self.version = VersionInfo.parse(version)
         self.last: Ran | None = None
         self._cli = cli
         self._reads = reads
+        self._name = name
 
     def run(
         self,
@@ -47,6 +53,8 @@ class Command(automation.PulumiCommand):
         on_error: Callable[[str], Any] | None = None,  # noqa: ARG002
     ) -> automation.CommandResult:
         words = args if _NOT_INTERACTIVE in args else [_NOT_INTERACTIVE, *args]
+        if self._name is not None:
+            words = [*words, f"--exec-agent={self._name()}"]
         self.last = self._cli.run(words, cwd, reads=self._reads, on_output=on_output)
         code = -1 if self.last.code is None else self.last.code
         result = automation.CommandResult(

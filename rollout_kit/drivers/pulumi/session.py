@@ -90,7 +90,8 @@ class Session:
         if self.stopping:
             raise Unsettled(stopped())
         self.cli.on_started = None if reads else self.marks.started
-        return sdk.Command(self.cli, self.version, reads=reads)
+        name = None if reads else self.marks.sending
+        return sdk.Command(self.cli, self.version, reads=reads, name=name)
 
     def stream(self, record: Callable[[Event], None] | None = None) -> Stream:
         """Tells everybody how far it is; `record` first, which keeps what a crash would need."""

@@ -42,7 +42,7 @@ class Lab:
         from tests.drivers.pulumi import lab_fleet
 
         stack = automation.create_or_select_stack(
-            "dev",
+            self.stack.name,
             project_name="proj",
             program=lab_fleet.main,
             opts=automation.LocalWorkspaceOptions(
@@ -92,11 +92,14 @@ class Lab:
         """What really exists: `value` by id."""
         return {name: thing.get("value") for name, thing in self.cli.world().items()}
 
+    def checkpoint(self) -> Any:
+        return self.cli.checkpoint()
+
     def recorded(self) -> dict[str, tuple[str, Any]]:
         """What the state says: id and `value` by name."""
         return {
             item["urn"].removeprefix(URN): (item["id"], item["inputs"].get("value"))
-            for item in self.cli.checkpoint()["resources"]
+            for item in self.checkpoint()["resources"]
             if item["type"] == "lab:index:Thing"
         }
 

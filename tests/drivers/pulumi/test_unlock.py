@@ -141,7 +141,7 @@ def test_a_living_update_of_ours_keeps_its_lock(site: Site) -> None:
 
 
 def test_a_backend_that_tells_nobody_is_said_to_be_unknown(site: Site) -> None:
-    site.journal(backend="https://api.example.test")
+    site.journal(backend="mem://state")
     ran = site.unlock()
     assert ran.code == 0
     assert "stack acme/fleet/prod: of its locks its backend tells an update alone" in ran.out
