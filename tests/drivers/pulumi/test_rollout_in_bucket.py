@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from rollout_kit.drivers.pulumi.marks import Marks
 from tests.acceptance.machine import STATE, Machine, Ran, beside, sandbox_machine
 from tests.drivers.pulumi.lab import until
 from tests.drivers.pulumi.rolling import bring_up, in_environment, rolled
