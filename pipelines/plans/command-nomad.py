@@ -6,12 +6,15 @@
     fleet-maintenance-NAME      matching repair, internal queue workers
     fleet-worker-QUEUE-BUILD    the workers of one build, with
                                 meta { namespace = "orders", task_queue = "orders", build_id = "…" }
-    fleet-job                   type = "batch", count = 0: what bootstrap and migrate:status are copies of
+    fleet-job                   type = "batch" and parameterized {}, so that it never runs, and is not
+                                collected as dead: what bootstrap and migrate:status are copies of
 
-They are your own jobs, each with one group of one task. This script changes the task's `config.image`,
-its marker and server id in `env`, and the group's `count`, and leaves all else as you wrote it. The job of
-a new build is a copy of one of its queue: workers know theirs by $NOMAD_META_build_id. Secrets belong into
-a `template`, where nobody reads them back. A service of Nomad's leaves its balancer when its task stops.
+They are your own jobs, each with one group of one task. This script changes the task's `config.image` (where
+its driver has none, as exec and raw_exec: $IMAGE in `env`), its marker and server id in `env`, and the
+group's `count`, and leaves all else as you wrote it. The job of a new build is a copy of one of its queue:
+workers know theirs by $NOMAD_META_build_id. Secrets belong into a `template`, where nobody reads them back.
+A service of Nomad's leaves its balancer when its task stops. What a lost machine ran, Nomad starts elsewhere:
+where the scheduler must not run twice even then, give its group `disconnect { stop_on_client_after = … }`.
 
 NOMAD_ADDR, NOMAD_TOKEN, NOMAD_NAMESPACE: as for `nomad` itself.
 Its contract: `rollout-kit schema --of command-driver`. Try it: `./command-nomad.py observe </dev/null`
@@ -32,7 +35,7 @@ import urllib.request
 
 ADDRESS = os.environ.get("NOMAD_ADDR", "http://127.0.0.1:4646").rstrip("/")
 NAMESPACE = os.environ.get("NOMAD_NAMESPACE", "default")
-MARKER, SERVER_ID = "DW_V2_CURRENT_COMPATIBILITY", "DW_SERVER_ID"
+IMAGE, MARKER, SERVER_ID = "IMAGE", "DW_V2_CURRENT_COMPATIBILITY", "DW_SERVER_ID"
 TOLD = (  # what a plan is judged by; no secret is among them
     *("DW_V2_MULTI_NODE", "DW_V2_PIN_TO_RECORDED_FINGERPRINT", "SCHEDULER_TICK_SECONDS"),
     *("DB_CONNECTION", "DB_HOST", "DB_PORT", "DB_DATABASE"),
@@ -40,6 +43,12 @@ TOLD = (  # what a plan is judged by; no secret is among them
 )
 JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", "migrate:status"]}
 COHORT = ("namespace", "task_queue", "build_id")
+RUNS = ("running", "unknown")  # unknown: its machine is out of sight, and may well go on
+FOLLOWS = ("Restarting", "Not Restarting", "Alloc Unhealthy")  # the event with the reason
+ONCE = {  # a job that failed has failed: nothing but another attempt of ours runs it again
+    "RestartPolicy": {"Attempts": 0, "Mode": "fail"},
+    "ReschedulePolicy": {"Attempts": 0, "Unlimited": False},
+}
 LOOK_S = float(os.environ.get("FLEET_LOOK_S", "1"))
 
 
@@ -50,8 +59,7 @@ def main(action: str) -> None:
         case "observe":
             tell(contract=1, **observe())
         case "preview":
-            changes = json.load(sys.stdin)["changes"]
-            tell(contract=1, changes=[preview(**entry) for entry in changes])
+            tell(contract=1, changes=preview(json.load(sys.stdin)["changes"]))
         case "apply":
             request = json.load(sys.stdin)
             apply(request["change"], request["key"])
@@ -66,33 +74,32 @@ def tell(**answer: object) -> None:
 
 
 def observe() -> dict[str, object]:
-    jobs = [get(f"/v1/job/{quoted(stub['ID'])}") for stub in get("/v1/jobs?prefix=fleet-")]
-    named = {job["ID"]: job for job in jobs if job}
-    scheduler = named.get("fleet-scheduler")
+    found = jobs("fleet-")
+    scheduler = found.get("fleet-scheduler")
+    stands = scheduler and (wanted(scheduler) or allocations("fleet-scheduler", *RUNS))
     return {
-        "nodes": below("fleet-node-", named),
-        "scheduler": seen(scheduler) if scheduler and wanted(scheduler) else None,
-        "maintenance": below("fleet-maintenance-", named),
-        "cohorts": [cohort(job) for name, job in named.items() if name.startswith("fleet-worker-")],
+        "nodes": below("fleet-node-", found),
+        "scheduler": seen(scheduler) if stands else None,
+        "maintenance": below("fleet-maintenance-", found),
+        "cohorts": [cohort(job) for name, job in found.items() if name.startswith("fleet-worker-")],
     }
 
 
-def below(prefix: str, jobs: dict[str, dict]) -> dict[str, object]:
-    names = [name for name in jobs if name.startswith(prefix)]
-    return {name.removeprefix(prefix): seen(jobs[name]) for name in names}
+def below(prefix: str, found: dict[str, dict]) -> dict[str, object]:
+    names = [name for name in found if name.startswith(prefix)]
+    return {name.removeprefix(prefix): seen(found[name]) for name in names}
 
 
 def seen(job: dict) -> dict[str, object]:
     """What its allocations run, not what the job says: they may be of a version before it."""
-    live = alive(job)
+    live = allocations(job["ID"], *RUNS)
     if not live:
         return {"image": "", "processes": 0}
-    oldest = min(one["JobVersion"] for one in live)
-    versions = get(f"/v1/job/{quoted(job['ID'])}/versions")["Versions"]
-    ran = next(one for one in versions if one["Version"] == oldest)
-    environment = task(ran).get("Env") or {}
+    oldest = min(live, key=lambda one: one["JobVersion"])
+    ran = get(f"/v1/allocation/{oldest['ID']}")["Job"]
+    environment = variables(ran)
     return {
-        "image": task(ran)["Config"]["image"],
+        "image": image(ran),
         "marker": environment.get(MARKER),
         "server_id": environment.get(SERVER_ID),
         "environment": {name: environment[name] for name in TOLD if name in environment},
@@ -101,14 +108,13 @@ def seen(job: dict) -> dict[str, object]:
 
 
 def cohort(job: dict) -> dict[str, object]:
-    counts = {"replicas": wanted(job), "processes": len(alive(job))}
-    return {**cohort_of(job), "image": task(job)["Config"]["image"], **counts}
+    now = seen(job)
+    counts = {"replicas": wanted(job), "processes": now["processes"]}
+    return {**cohort_of(job), "image": now["image"] or image(job), **counts}
 
 
-def alive(job: dict) -> list[dict]:
-    """Allocations with a process. `unknown`: their machine is out of sight, and may well go on."""
-    found = get(f"/v1/job/{quoted(job['ID'])}/allocations") or []
-    return [one for one in found if one["ClientStatus"] in ("running", "unknown")]
+def cohort_of(job: dict) -> dict[str, object]:
+    return {name: (job.get("Meta") or {}).get(name) for name in COHORT}
 
 
 def wanted(job: dict) -> int:
@@ -119,145 +125,192 @@ def task(job: dict) -> dict:
     return job["TaskGroups"][0]["Tasks"][0]
 
 
+def variables(job: dict) -> dict[str, str]:
+    return task(job).get("Env") or {}
+
+
+def image(job: dict) -> str:
+    return task(job)["Config"].get("image") or variables(job).get(IMAGE, "")
+
+
+# --- what changes would do -----------------------------------------------------------------------
+
+
+def preview(changes: list[dict]) -> list[dict[str, object]]:
+    after: dict[str, dict] = {}
+    return [{"operation": one["operation"], **previewed(one["change"], after)} for one in changes]
+
+
+def previewed(change: dict, after: dict[str, dict]) -> dict[str, object]:
+    """What it changes after those before it: `after` are jobs as they leave them."""
+    name = name_of(change)
+    now = after.get(name) or get(f"/v1/job/{quoted(name)}")
+    job = edited(change, copy.deepcopy(after.get(name)))
+    if change["kind"] != "run_job":  # which is a copy
+        after[name] = job
+    looks = {"task": task, "count": wanted}
+    return {
+        "resources": [f"job/{name}"],
+        "kinds": ["job"],
+        "changed": [what for what, look in looks.items() if not now or look(now) != look(job)],
+        "creates": [] if now else [f"job/{name}"],
+    }
+
+
 # --- one change: it may come again after a crash, so each ends where it should from anywhere -------
 
 
 def apply(change: dict, key: str) -> None:
     job = edited(change)
     if change["kind"] == "run_job":
-        run(job, key)
-    elif change["kind"] == "set_cohort":
-        settle(job)
-    else:  # one process: what runs is gone before the next one starts
-        now = get(f"/v1/job/{quoted(job['ID'])}")
-        if wanted(now) and task(now) != task(job):
-            now["TaskGroups"][0]["Count"] = 0
-            settle(now)
-            job["JobModifyIndex"] = known(job["ID"])["JobModifyIndex"]
-        settle(job)
+        return run(job, key)
+    if change["kind"] != "set_cohort" and differs(job):  # one process: the one before it goes first
+        now = known(job["ID"])
+        now["TaskGroups"][0]["Count"] = 0
+        settle(now)
+        job = edited(change)  # anew: somebody may have changed what is theirs
+    return settle(job)
 
 
-def edited(change: dict) -> dict:
-    """The job as the change wants it."""
+def differs(job: dict) -> bool:
+    """Whether anything is there, or wanted, that is not what this job says."""
+    now = known(job["ID"])
+    there = allocations(job["ID"], "pending", *RUNS)
+    before = [one for one in there if one["JobVersion"] != now["Version"]]
+    return bool(before) or (wanted(now) > 0 and task(now) != task(job))
+
+
+def name_of(change: dict) -> str:
     match change["kind"]:
         case "replace_node":
-            job, spec = known(f"fleet-node-{change['node']}"), change["spec"]
+            return f"fleet-node-{change['node']}"
         case "set_maintenance":
-            job, spec = known(f"fleet-maintenance-{change['name']}"), change["spec"]
+            return f"fleet-maintenance-{change['name']}"
         case "set_scheduler":
-            job, spec = known("fleet-scheduler"), change["spec"]
+            return "fleet-scheduler"
         case "set_cohort":
-            job, spec = worker(change), {"image": change["image"]}
+            return cohort_name(change)
         case "run_job":
-            job, spec = known("fleet-job"), {"image": change["image"]}
-            task(job)["Config"].update(command=JOBS[change["job"]][0], args=JOBS[change["job"]][1:])
+            return "fleet-job"
         case other:
             sys.exit(f"{other}: not mine to do")
+
+
+def cohort_name(place: dict) -> str:
+    name = f"fleet-worker-{place['task_queue']}-{place['build_id'] or 'plain'}"
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def edited(change: dict, job: dict | None = None) -> dict:
+    """This job, or the one that is there, as the change wants it."""
+    job = job or (worker(change) if change["kind"] == "set_cohort" else known(name_of(change)))
+    spec = change.get("spec", change)
     job["Stop"] = False
     job["TaskGroups"][0]["Count"] = change.get("replicas", 1) if spec else 0
     if spec:
-        task(job)["Config"]["image"] = spec["image"]
-    if spec and "marker" in spec:
-        environment = dict(task(job)["Env"] or {})
-        for name, value in ((MARKER, spec["marker"]), (SERVER_ID, spec["server_id"])):
-            environment.pop(name, None)
-            environment |= {name: value} if value is not None else {}
-        task(job)["Env"] = environment or None
+        given = {MARKER: spec["marker"], SERVER_ID: spec["server_id"]} if "marker" in spec else {}
+        if "image" in task(job)["Config"]:
+            task(job)["Config"]["image"] = spec["image"]
+        else:
+            given[IMAGE] = spec["image"]
+        kept = {name: value for name, value in variables(job).items() if name not in given}
+        told = {name: value for name, value in given.items() if value is not None}
+        task(job)["Env"] = kept | told or None
+    if change["kind"] == "run_job":
+        task(job)["Config"].update(command=JOBS[change["job"]][0], args=JOBS[change["job"]][1:])
     return job
 
 
 def worker(change: dict) -> dict:
     """The job of this build, or a copy of another one of its queue."""
-    jobs = [get(f"/v1/job/{quoted(stub['ID'])}") for stub in get("/v1/jobs?prefix=fleet-worker-")]
+    found = jobs("fleet-worker-").values()
     place = {name: change[name] for name in COHORT}
-    for job in jobs:
+    for job in found:
         if cohort_of(job) == place:
             return job
-    alike = [job for job in jobs if cohort_of(job) | {"build_id": ""} == place | {"build_id": ""}]
+    alike = [job for job in found if cohort_of(job) | {"build_id": ""} == place | {"build_id": ""}]
     if not alike:
         sys.exit(f"no job fleet-worker-… of the queue {change['task_queue']} to copy")
-    job = copy.deepcopy(max(alike, key=lambda one: one["SubmitTime"]))
-    name = f"fleet-worker-{change['task_queue']}-{change['build_id'] or 'plain'}"
-    job["ID"] = job["Name"] = re.sub(r"[^\w.-]", "_", name)
+    job = max(alike, key=lambda one: one["SubmitTime"])
+    job["ID"] = job["Name"] = cohort_name(place)
     job["Meta"] = (job["Meta"] or {}) | {name: value for name, value in place.items() if value}
-    job.pop("JobModifyIndex")
+    job["JobModifyIndex"] = 0  # there is none
     return job
 
 
-def cohort_of(job: dict) -> dict[str, object]:
-    return {name: (job.get("Meta") or {}).get(name) for name in COHORT}
-
-
-def preview(operation: str, change: dict) -> dict[str, object]:
-    job = edited(change)
-    now = get(f"/v1/job/{quoted(job['ID'])}")
-    looks = {"task": task, "count": wanted}
-    name = f"job/{job['ID']}"
-    return {
-        "operation": operation,
-        "resources": [name],
-        "kinds": ["job"],
-        "changed": [what for what, look in looks.items() if not now or look(now) != look(job)],
-        "creates": [] if now else [name],
-    }
-
-
 def settle(job: dict) -> None:
-    """Register it, and wait until as many of this version run as are wanted, and no other."""
+    """Register it, and wait until as many run of it as are wanted, and nothing else does."""
     name, count = job["ID"], wanted(job)
-    body = {"Job": job}
-    if "JobModifyIndex" in job:  # somebody else's change in between is refused by Nomad
-        body |= {"EnforceIndex": True, "JobModifyIndex": job["JobModifyIndex"]}
+    # somebody else's change in between is refused by Nomad
+    body = {"Job": job, "EnforceIndex": True, "JobModifyIndex": job["JobModifyIndex"]}
     ask("POST", "/v1/jobs", json.dumps(body).encode())
     while True:
-        version = get(f"/v1/job/{quoted(name)}")["Version"]
-        live = alive(job)
-        here = [one for one in live if one["JobVersion"] == version]
-        if len(here) == len(live) == count:
+        now = known(name)
+        if task(now) != task(job) or wanted(now) != count:
+            sys.exit(f"{name} has been changed by somebody else, or by its auto_revert, meanwhile")
+        there = allocations(name, "pending", *RUNS)  # what is pending may yet start
+        here = [one for one in there if one["JobVersion"] == now["Version"]]
+        runs = [one for one in here if one["ClientStatus"] in RUNS]
+        if len(runs) == len(there) == count:
             return
-        before = f"{len(live) - len(here)} of before{trouble(name)}"
-        tell(sentence=f"{name}: {len(here)} of {count} run, {before}")
+        before = f"{len(there) - len(here)} of before"
+        tell(sentence=f"{name}: {len(runs)} of {count} run, {before}{trouble(now)}")
         time.sleep(LOOK_S)
 
 
 def run(job: dict, key: str) -> None:
     """A batch job under a name of the key's own: one that is there already is awaited, not run twice."""
     name = f"fleet-job-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    job |= {"ID": name, "Name": name}
-    job.pop("JobModifyIndex")
+    job |= {"ID": name, "Name": name, "ParameterizedJob": None}
+    job["TaskGroups"][0] |= ONCE
+    task(job)["RestartPolicy"] = ONCE["RestartPolicy"]
     now = get(f"/v1/job/{quoted(name)}")
     if now is None or ended(now) == "failed":
         job["Meta"] = (job["Meta"] or {}) | {"asked_at": str(time.time())}  # a failed one runs anew
         ask("POST", "/v1/jobs", json.dumps({"Job": job}).encode())
-    while not (how := ended(get(f"/v1/job/{quoted(name)}"))):
-        tell(sentence=f"{name} runs{trouble(name)}")
+    while not (how := ended(now := known(name))):
+        tell(sentence=f"{name} runs{trouble(now)}")
         time.sleep(LOOK_S)
-    sys.stdout.write(printed(newest(name), "stdout"))
+    sys.stdout.write(printed(newest(now), "stdout"))
     if how == "failed":
-        sys.exit(printed(newest(name), "stderr") or f"{name} failed{trouble(name)}")
+        sys.exit(printed(newest(now), "stderr") or f"{name} failed{trouble(now)}")
 
 
 def ended(job: dict) -> str:
-    """`complete` or `failed`; empty while the newest allocation of this version is at work."""
-    found = newest(job["ID"])
-    over = {"complete": "complete", "failed": "failed", "lost": "failed"}
-    here = found and found["JobVersion"] == job["Version"]
-    return over.get(found["ClientStatus"], "") if here else ""
+    """`complete` or `failed`; empty while it is at work. What is stopped for its machine starts anew."""
+    found = newest(job) or {"ClientStatus": "", "DesiredStatus": "stop"}
+    status = found["ClientStatus"]
+    if status in ("complete", "failed") and found["DesiredStatus"] == "run":
+        return status
+    return "failed" if job["Stop"] and status not in RUNS else ""
 
 
-def newest(name: str) -> dict | None:
-    found = get(f"/v1/job/{quoted(name)}/allocations") or []
-    return max(found, key=lambda one: one["CreateIndex"], default=None)
+def newest(job: dict) -> dict | None:
+    """Of the allocations of this version of the job."""
+    found = get(f"/v1/job/{quoted(job['ID'])}/allocations") or []
+    here = [one for one in found if one["JobVersion"] == job["Version"]]
+    return max(here, key=lambda one: one["CreateIndex"], default=None)
 
 
-def trouble(name: str) -> str:
-    """The newest allocation's own last word, such as an image that cannot be pulled."""
-    states = ((newest(name) or {}).get("TaskStates") or {}).values()
-    events = [event["DisplayMessage"] for state in states for event in state.get("Events") or []]
-    return f" ({events[-1]})" if events else ""
+def trouble(job: dict) -> str:
+    """Why it does not run: what its newest allocation said last, or why no machine takes it."""
+    states = ((newest(job) or {}).get("TaskStates") or {}).values()
+    events = [event for state in states for event in state["Events"] or []]
+    said = [event["DisplayMessage"] for event in events if event["Type"] not in FOLLOWS][-1:]
+    for one in get(f"/v1/job/{quoted(job['ID'])}/evaluations") or []:
+        if one["Status"] == "blocked" and one["JobModifyIndex"] == job["JobModifyIndex"]:
+            for group in one["FailedTGAllocs"].values():
+                why = (group["ConstraintFiltered"] or {}) | (group["DimensionExhausted"] or {})
+                said.append(f"no machine takes it: {', '.join(why) or 'there is none'}")
+    deployed = get(f"/v1/job/{quoted(job['ID'])}/deployment")
+    if deployed and deployed["JobVersion"] == job["Version"]:
+        said += {deployed["StatusDescription"]} - {"Deployment is running"}
+    return f" ({'; '.join(said)})" if said else ""
 
 
-def printed(allocation: dict, kind: str) -> str:
+def printed(allocation: dict | None, kind: str) -> str:
+    if not allocation or not allocation["TaskStates"]:
+        return ""
     name = next(iter(allocation["TaskStates"]))
     query = urllib.parse.urlencode({"task": name, "type": kind, "plain": "true", "origin": "start"})
     return ask("GET", f"/v1/client/fs/logs/{allocation['ID']}?{query}") or ""
@@ -266,8 +319,19 @@ def printed(allocation: dict, kind: str) -> str:
 # --- the outside ---------------------------------------------------------------------------------
 
 
+def jobs(prefix: str) -> dict[str, dict]:
+    names = [stub["ID"] for stub in get(f"/v1/jobs?prefix={prefix}")]
+    found = [get(f"/v1/job/{quoted(name)}") for name in names if not name.startswith("fleet-job")]
+    return {job["ID"]: job for job in found if job}
+
+
 def known(name: str) -> dict:
     return get(f"/v1/job/{quoted(name)}") or sys.exit(f"there is no job {name}: register it first")
+
+
+def allocations(name: str, *statuses: str) -> list[dict]:
+    found = get(f"/v1/job/{quoted(name)}/allocations") or []
+    return [one for one in found if one["ClientStatus"] in statuses]
 
 
 def get(path: str):

@@ -1,4 +1,7 @@
-"""ECS for tests: moto's API on a free port, and beside it what moto leaves out, the agents that run tasks."""
+"""ECS for tests: moto's API on a free port, and beside it what moto leaves out, the agents that run tasks.
+
+With `Machines` a task is a process, and stops when that has ended; without, it is a word.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from moto.ecs.models import ecs_backends
 from moto.moto_api import state_manager
 from moto.server import ThreadedMotoServer
 
+from tests.drivers.contained import IMAGE
+from tests.drivers.machines import Machines, what_is
+
 REGION, ACCOUNT, CLUSTER = "eu-central-1", "123456789012", "fleet"
 
 
@@ -28,6 +34,7 @@ class Agents:
     logs: Any
     broken: set[str] = field(default_factory=set)
     printed: str = "Nothing to migrate"
+    machines: Machines | None = None
     started: list[tuple[str, str]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -47,7 +54,8 @@ class Agents:
             mine = [t for t in tasks if t.group == group and t.last_status == "RUNNING"]
             right = [t for t in mine if t.task_definition_arn == service.task_definition]
             for task in [t for t in mine if t not in right] + right[service.desired_count :]:
-                task.last_status = task.desired_status = "STOPPED"
+                task.desired_status, task.last_status = "STOPPED", "STOPPING"
+                threading.Thread(target=self._stop, args=(task,), daemon=True).start()
             for _ in range(service.desired_count - len(right)):
                 self._start(backend, service, group)
         for task in tasks:
@@ -60,20 +68,37 @@ class Agents:
             service.events = [{"id": "1", "message": f"({image}) was unable to place a task"}]
             return
         self.started.append((service.name, image))
-        backend.run_task(
+        (task,) = backend.run_task(
             CLUSTER, service.task_definition, 1, None, "ecs", [], "FARGATE", group=group
         )
+        if self.machines:
+            given = self._variables(backend, service.task_definition)
+            self.machines.start(task.id, what_is(service.name), {**given, IMAGE: image})
+
+    def _stop(self, task: Any) -> None:
+        if self.machines:
+            self.machines.stop(task.id)
+        task.last_status = "STOPPED"
 
     def _end(self, backend: Any, task: Any) -> None:
         container = task.containers[0]
-        container.exitCode = int(container.image in self.broken)
+        command = task.overrides["containerOverrides"][0]["command"]
+        code, printed = int(container.image in self.broken), self.printed
+        if self.machines:
+            given = self._variables(backend, task.task_definition_arn)
+            self.machines.start(task.id, "job", {**given, IMAGE: container.image}, *command)
+            code, out, err = self.machines.end(task.id)
+            printed = (out + err).removesuffix("\n")
+        container.exitCode = code
         stream = f"job/{container.name}/{task.id}"
         self.logs.create_log_stream(logGroupName="fleet", logStreamName=stream)
-        events = [{"timestamp": int(time.time() * 1000), "message": self.printed}]
+        events = [{"timestamp": int(time.time() * 1000), "message": printed}]
         self.logs.put_log_events(logGroupName="fleet", logStreamName=stream, logEvents=events)
-        overrides = task.overrides["containerOverrides"][0]
-        self.started.append((" ".join(overrides["command"]), container.image))
+        self.started.append((" ".join(command), container.image))
         task.desired_status = task.last_status = "STOPPED"
+
+    def _variables(self, backend: Any, arn: str) -> dict[str, str]:
+        return {one["name"]: one["value"] for one in self._definition(backend, arn)["environment"]}
 
     def _definition(self, backend: Any, arn: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = backend.describe_task_definition(arn).container_definitions[0]
@@ -81,7 +106,7 @@ class Agents:
 
 
 @contextmanager
-def cluster() -> Iterator[tuple[Agents, dict[str, str]]]:
+def cluster(machines: Machines | None = None) -> Iterator[tuple[Agents, dict[str, str]]]:
     """An empty cluster, and the environment that leads to it."""
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -102,15 +127,17 @@ def cluster() -> Iterator[tuple[Agents, dict[str, str]]]:
         "aws_access_key_id": "test",
         "aws_secret_access_key": "test",
     }
-    agents = Agents(boto3.client("ecs", **keys), boto3.client("logs", **keys))
+    agents = Agents(boto3.client("ecs", **keys), boto3.client("logs", **keys), machines=machines)
     agents.api.create_cluster(clusterName=CLUSTER)
     with suppress(agents.logs.exceptions.ResourceAlreadyExistsException):
         agents.logs.create_log_group(logGroupName="fleet")
-    threading.Thread(target=agents.run, daemon=True).start()
+    running = threading.Thread(target=agents.run, daemon=True)
+    running.start()
     try:
         yield agents, where
     finally:
         agents.leave()
+        running.join()
         server.stop()
 
 

@@ -1,11 +1,14 @@
-"""A stand-in for Nomad's HTTP API: jobs with versions, allocations, logs; answers as its documentation says.
+"""A stand-in for Nomad's HTTP API: jobs with versions, allocations, logs; answers as Nomad 1.10 does.
 
-It schedules onto a `Site`, which has the processes. What the script must not do is refused as Nomad
-does: another token, a job index that somebody else has moved on, a job without a group.
+Its scheduler places onto a `Site`, which has the processes: what a version no longer wants is stopped while
+what it wants starts, and neither waits for the other. What the script must not do is refused as Nomad does:
+another token, a job index that somebody else has moved on, a job without a group. `collect` is the garbage
+collection that comes every few hours: jobs of type batch that are dead are gone then.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,46 +22,91 @@ Job = dict[str, Any]
 SERVERS_OWN = frozenset(
     {"Version", "JobModifyIndex", "ModifyIndex", "CreateIndex", "SubmitTime", "Status", "Stable"}
 )
+EMPTY = {"Stop": False, "Meta": None, "ParameterizedJob": None}
 TOKEN = "nomad-secret"
 
 
 class Site(Protocol):
     """The machines that Nomad runs things on."""
 
-    def settle(self, job: Job, count: int) -> None:
-        """Let as many run of it; returns when they do. Jobs of type batch run to their end."""
+    def lacks(self, job: Job) -> str:
+        """What no machine has enough of; empty: there is room."""
         ...
 
-    def live(self, name: str) -> int:
-        """How many processes run of the job."""
+    def start(self, job: Job, allocation: str) -> str:
+        """Start one of it; empty, or why it cannot be."""
         ...
 
-    def output(self, name: str) -> tuple[bool, str]:
-        """Of a batch job: whether it succeeded, and what it printed."""
+    def stop(self, allocation: str) -> None:
+        """Stop it; returns when it is gone."""
+        ...
+
+    def end(self, allocation: str) -> tuple[int, str, str]:
+        """Of a batch job: its exit status, and what it printed on either stream, once it has ended."""
         ...
 
 
 class Memory:
-    """A site without processes: what is wanted runs. `broken`: images that cannot be pulled."""
+    """A site without processes. `broken`: images that cannot be pulled, or whose jobs fail.
+
+    `gate`: what is to stop waits for it. `full`: nothing more has room.
+    """
 
     def __init__(self) -> None:
-        self.running: dict[str, int] = {}
+        self.running: dict[str, Job] = {}
         self.broken: set[str] = set()
+        self.full = False
         self.gate = threading.Event()
         self.gate.set()
 
-    def settle(self, job: Job, count: int) -> None:
+    def lacks(self, job: Job) -> str:
+        return "memory" if self.full else ""
+
+    def start(self, job: Job, allocation: str) -> str:
+        if image_of(job) in self.broken and job["Type"] != "batch":
+            return "Failed to pull image: not found"
+        self.running[allocation] = job
+        return ""
+
+    def stop(self, allocation: str) -> None:
         self.gate.wait(30)
-        image = job["TaskGroups"][0]["Tasks"][0]["Config"]["image"]
-        self.running[job["ID"]] = 0 if image in self.broken else count
+        self.running.pop(allocation, None)
+
+    def end(self, allocation: str) -> tuple[int, str, str]:
+        if image_of(self.running.pop(allocation)) in self.broken:
+            return 1, "", "no such table\n"
+        return 0, "Nothing to migrate\n", ""
 
     def live(self, name: str) -> int:
-        return self.running.get(name, 0)
+        return sum(job["ID"] == name for job in self.running.values())
 
-    def output(self, name: str) -> tuple[bool, str]:
-        return bool(self.running.get(name)), "Nothing to migrate\n" if self.running.get(
-            name
-        ) else ""
+
+@dataclass(kw_only=True)
+class Allocation:
+    """One of a job. `job`: of the version that it is of."""
+
+    name: str
+    job: Job
+    index: int
+    status: str = "pending"
+    desired: str = "run"
+    events: list[tuple[str, str]] = field(default_factory=list)
+    printed: dict[str, str] = field(default_factory=dict)
+
+    def told(self) -> dict[str, Any]:
+        (group,) = self.job["TaskGroups"]
+        events = [{"Type": kind, "DisplayMessage": text} for kind, text in self.events]
+        state = {"complete": "dead", "failed": "dead"}.get(self.status, self.status)
+        return {
+            "ID": self.name,
+            "JobID": self.job["ID"],
+            "JobVersion": self.job["Version"],
+            "TaskGroup": group["Name"],
+            "ClientStatus": self.status,
+            "DesiredStatus": self.desired,
+            "CreateIndex": self.index,
+            "TaskStates": {group["Tasks"][0]["Name"]: {"State": state, "Events": events}},
+        }
 
 
 @dataclass
@@ -67,76 +115,125 @@ class Nomad:
 
     site: Site
     jobs: dict[str, list[Job]] = field(default_factory=dict)
-    settled: dict[str, int] = field(default_factory=dict)
+    allocations: dict[str, Allocation] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
     registered: list[Job] = field(default_factory=list)
     index: int = 10
     lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def holds(self, job: Job) -> None:
-        """It is registered, and runs as it says."""
-        first = {"Version": 0, "SubmitTime": 1, "JobModifyIndex": 1, "Status": "running"}
-        self.jobs[job["ID"]] = [{**job, **first}]
-        self.settled[job["ID"]] = 0
+    closing: bool = False
 
     def register(self, body: Mapping[str, Any]) -> tuple[int, Any]:
-        job: Job = body["Job"]
+        job: Job = copy.deepcopy(body["Job"])
         if not job.get("TaskGroups"):
             return 400, "1 error occurred:\n\t* Missing job task groups\n"
         with self.lock:
-            versions = self.jobs.setdefault(job["ID"], [])
+            versions = self.jobs.get(job["ID"], [])
             index = versions[0]["JobModifyIndex"] if versions else 0
-            if body.get("EnforceIndex") and body.get("JobModifyIndex") != index:
-                return 500, (
-                    f"Enforcing job modify index {body.get('JobModifyIndex')}: job exists with"
-                    f" conflicting job modify index: {index}"
+            asked = body.get("JobModifyIndex")
+            if body.get("EnforceIndex") and asked != index:
+                why = (
+                    f"job exists with conflicting job modify index: {index}"
+                    if asked
+                    else "job already exists"
                 )
-            self.index += 1
+                return 500, f"Enforcing job modify index {asked}: {why}"
             self.registered.append(job)
             if not versions or theirs(versions[0]) != theirs(job):
+                self.index += 1
+                versions = self.jobs.setdefault(job["ID"], [])
                 version = versions[0]["Version"] + 1 if versions else 0
-                new = {**theirs(job), "Version": version, "SubmitTime": self.index}
-                versions.insert(0, {**new, "JobModifyIndex": self.index, "Status": "running"})
-                threading.Thread(target=self._settle, args=(versions[0],), daemon=True).start()
-            return 200, {"EvalID": "5e1f", "JobModifyIndex": self.index, "Warnings": ""}
+                new = {**EMPTY, **theirs(job), "Version": version, "SubmitTime": self.index}
+                versions.insert(0, {**new, "JobModifyIndex": self.index})
+            self.schedule(versions[0])
+            return 200, {"EvalID": "5e1f", "JobModifyIndex": versions[0]["JobModifyIndex"]}
 
-    def _settle(self, job: Job) -> None:
-        count = 0 if job.get("Stop") else job["TaskGroups"][0]["Count"]
-        self.site.settle(job, count)
-        with self.lock:
-            self.settled[job["ID"]] = max(job["Version"], self.settled.get(job["ID"], 0))
-
-    def allocations(self, name: str) -> list[dict[str, Any]]:
-        with self.lock:
-            job, version = self.jobs[name][0], self.settled.get(name)
-        if version is None:
-            return []
+    def schedule(self, job: Job) -> None:
+        """What is of this task stays and belongs to this version; the rest goes, what is missing comes."""
+        name, count = job["ID"], wanted(job)
+        of_job = [one for one in self.allocations.values() if one.job["ID"] == name]
         if job["Type"] == "batch":
-            done, _ = self.site.output(name)
-            return [allocation(job, version, "complete" if done else "failed", 0)]
-        live = [allocation(job, version, "running", n) for n in range(self.site.live(name))]
-        wanted = job["TaskGroups"][0]["Count"]
-        if not live and wanted:
-            return [allocation(job, version, "pending", 0, "Failed to pull image: not found")]
-        return [*live, {**allocation(job, 0, "complete", 9), "CreateIndex": 1}]
+            live = [one for one in of_job if one.job["Version"] == job["Version"]]
+        else:
+            live = [one for one in of_job if one.desired == "run" and one.status != "failed"]
+        kept = [
+            one
+            for one in live
+            if one.job["TaskGroups"][0]["Tasks"] == job["TaskGroups"][0]["Tasks"]
+        ]
+        for one in kept[:count]:
+            one.job = job
+        for one in [one for one in live if one not in kept] + kept[count:]:
+            one.desired = "stop"
+            threading.Thread(target=self._stop, args=(one,), daemon=True).start()
+        missing = count - len(kept)
+        self.blocked.pop(name, None)
+        if missing > 0 and (lacking := self.site.lacks(job)):
+            self.blocked[name] = lacking
+            return
+        for _ in range(missing):
+            self.index += 1
+            new = Allocation(name=f"{name}~{self.index}", job=job, index=self.index)
+            self.allocations[new.name] = new
+            threading.Thread(target=self._start, args=(new,), daemon=True).start()
+
+    def collect(self) -> None:
+        for name, versions in list(self.jobs.items()):
+            job = versions[0]
+            dead = job.get("Stop") or (job["Type"] == "batch" and not job.get("ParameterizedJob"))
+            at_work = [one for one in self.allocations.values() if one.job["ID"] == name]
+            if dead and all(one.status in ("complete", "failed") for one in at_work):
+                del self.jobs[name]
+
+    def status(self, name: str) -> list[Allocation]:
+        with self.lock:
+            return [one for one in self.allocations.values() if one.job["ID"] == name]
+
+    def close(self) -> None:
+        """Stop all that runs."""
+        self.closing = True
+        for one in list(self.allocations.values()):
+            if one.status in ("pending", "running"):
+                self._stop(one)
+
+    def _start(self, one: Allocation) -> None:
+        one.events.append(("Received", "Task received by client"))
+        if self.closing:
+            return
+        if why := self.site.start(one.job, one.name):
+            one.events += [("Driver Failure", why), ("Restarting", "Task restarting in 17.086s")]
+            return
+        one.events.append(("Started", "Task started by client"))
+        one.status = "running"
+        if one.job["Type"] == "batch":
+            code, out, err = self.site.end(one.name)
+            one.printed = {"stdout": out, "stderr": err}
+            one.events.append(("Terminated", f"Exit Code: {code}"))
+            if code:
+                one.events.append(("Not Restarting", "Policy allows no restarts"))
+            one.status = "failed" if code else "complete"
+
+    def _stop(self, one: Allocation) -> None:
+        self.site.stop(one.name)
+        one.events.append(("Killed", "Task successfully killed"))
+        one.status = "complete"
 
 
 def theirs(job: Job) -> Job:
-    return {name: value for name, value in job.items() if name not in SERVERS_OWN}
+    """What of it is the user's own; to Nomad what is not given is empty."""
+    return {name: value for name, value in job.items() if value and name not in SERVERS_OWN}
 
 
-def allocation(job: Job, version: int, status: str, n: int, event: str = "") -> dict[str, Any]:
-    (group,) = job["TaskGroups"]
-    events = [{"Type": "Driver Failure", "DisplayMessage": event}] if event else []
-    return {
-        "ID": f"{job['ID']}-{version}-{n}",
-        "JobID": job["ID"],
-        "JobVersion": version,
-        "TaskGroup": group["Name"],
-        "ClientStatus": status,
-        "DesiredStatus": "run",
-        "CreateIndex": 100 + version,
-        "TaskStates": {group["Tasks"][0]["Name"]: {"State": "running", "Events": events}},
-    }
+def wanted(job: Job) -> int:
+    if job.get("Stop") or job.get("ParameterizedJob"):
+        return 0
+    count: int = job["TaskGroups"][0]["Count"]
+    return count
+
+
+def image_of(job: Job) -> str:
+    task = job["TaskGroups"][0]["Tasks"][0]
+    image: str = task["Config"].get("image") or task["Env"]["IMAGE"]
+    return image
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -152,25 +249,30 @@ class _Handler(BaseHTTPRequestHandler):
         match parts:
             case ["jobs"]:
                 found = [v[0] for name, v in jobs.items() if name.startswith(query["prefix"])]
-                stubs = ("ID", "Name", "Type", "Status", "SubmitTime")
+                stubs = ("ID", "Name", "Type", "SubmitTime")
                 self._say(200, [{name: job[name] for name in stubs} for job in found])
             case ["job", name, *_] if name not in jobs:
                 self._say(404, "job not found")
             case ["job", name]:
                 self._say(200, jobs[name][0])
-            case ["job", name, "versions"]:
-                self._say(200, {"Versions": jobs[name], "Diffs": None})
             case ["job", name, "allocations"]:
-                self._say(200, self.nomad.allocations(name))
-            case ["client", "fs", "logs", allocated]:
-                name = allocated.rsplit("-", 2)[0]
-                done, text = self.nomad.site.output(name)
+                self._say(200, [one.told() for one in self.nomad.status(name)])
+            case ["job", name, "evaluations"]:
+                self._say(200, self._evaluations(name))
+            case ["job", _, "deployment"]:
+                self._say(200, None)
+            case ["allocation", name]:
+                one = self.nomad.allocations[name]
+                self._say(200, {**one.told(), "Job": one.job})
+            case ["client", "fs", "logs", name]:
                 assert query["plain"] == "true"
                 assert query["task"]
-                wanted = "stdout" if done else "stderr"
-                self._say(200, text if query["type"] == wanted else "", plain=True)
+                self._say(200, self.nomad.allocations[name].printed[query["type"]], plain=True)
             case _:
                 self._say(404, "Invalid path")
+
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def do_POST(self) -> None:
         where = urlsplit(self.path)
@@ -181,6 +283,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(*self.nomad.register(body))
         else:
             self._say(404, "Invalid path")
+
+    def _evaluations(self, name: str) -> list[dict[str, Any]]:
+        index = self.nomad.jobs[name][0]["JobModifyIndex"]
+        done = {"Status": "complete", "JobModifyIndex": index}
+        if (lacking := self.nomad.blocked.get(name)) is None:
+            return [done]
+        group = {"ConstraintFiltered": None, "DimensionExhausted": {lacking: 1}}
+        return [{**done, "Status": "blocked", "FailedTGAllocs": {"main": group}}, done]
 
     def _refused(self, query: Mapping[str, str]) -> bool:
         allowed = self.headers.get("X-Nomad-Token") == TOKEN and query.get("namespace") == "fleet"
@@ -221,6 +331,7 @@ def serving(site: Site) -> Iterator[tuple[Nomad, dict[str, str]]]:
             },
         )
     finally:
+        nomad.close()
         server.shutdown()
         server.server_close()
 
@@ -235,10 +346,15 @@ def service(name: str, image: str, count: int, **more: Any) -> dict[str, Any]:
         "Env": more or None,
         "Templates": [{"DestPath": "secrets/env", "Envvars": True}],
     }
+    kind = (
+        {"Type": "batch", "ParameterizedJob": {"Payload": "optional"}}
+        if name == "fleet-job"
+        else {"Type": "service"}
+    )
     return {
         "ID": name,
         "Name": name,
-        "Type": "batch" if name == "fleet-job" else "service",
+        **kind,
         "Datacenters": ["dc1"],
         "Meta": meta,
         "TaskGroups": [{"Name": "main", "Count": count, "Tasks": [task]}],

@@ -41,6 +41,17 @@ TWO = ProcessSpec(
 )
 
 
+CHAIN = (
+    ("schema/run", RunJob(job="bootstrap", image="server:2", revision="2")),
+    ("api/api-1/replace", ReplaceNode(node="api-1", spec=TWO)),
+    ("scheduler/stop", SetScheduler(spec=None)),
+    ("scheduler/start", SetScheduler(spec=TWO)),
+    ("canary/deploy", SetCohort(cohort=NEW, spec=CohortSpec(image="orders:2", replicas=1))),
+    ("canary/grow", SetCohort(cohort=NEW, spec=CohortSpec(image="orders:2", replicas=2))),
+    ("drain/stop", SetCohort(cohort=OLD, spec=CohortSpec(image="orders:1", replicas=0))),
+)
+
+
 @dataclass(kw_only=True)
 class Cluster(ByScript):
     nomad: Nomad
@@ -58,10 +69,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             service("fleet-scheduler", "server:1", 1, SCHEDULER_TICK_SECONDS="5"),
             service("fleet-maintenance-repair", "server:1", 1),
             service("fleet-worker-orders-b1", "orders:1", 2, meta=meta),
-            service("fleet-job", "server:1", 0),
+            service("fleet-job", "server:1", 1),
         ):
             assert nomad.register({"Job": job})[0] == 200
-        assert eventually(lambda: len(nomad.settled) == 5)
+        assert eventually(lambda: len(site.running) == 5)
         nomad.registered.clear()
         argv = [sys.executable, "command-nomad.py"]
         where = {**os.environ, **environment}
@@ -177,20 +188,73 @@ def test_somebody_elses_change_in_between_is_not_overwritten(cluster: Cluster) -
     eventually(lambda: cluster.driver.work(key).state not in UNDER_WAY, 20.0)
     assert cluster.driver.work(key).state is JobState.SUCCEEDED
     assert cluster.driver.node_spec("api-1") == TWO
+    assert cluster.nomad.jobs["fleet-node-api-1"][0]["Meta"] == {"owner": "bob"}
 
 
-def test_its_preview_names_the_jobs_and_what_it_creates(cluster: Cluster) -> None:
-    told = cluster.driver.announce(
-        (
-            ("api/api-1/replace", ReplaceNode(node="api-1", spec=TWO)),
-            ("canary/deploy", SetCohort(cohort=NEW, spec=CohortSpec(image="orders:2", replicas=1))),
-            ("drain/stop", SetCohort(cohort=OLD, spec=CohortSpec(image="orders:1", replicas=0))),
-        )
-    )
-    assert [(one.resources, one.changed, one.creates) for one in told] == [
-        (("job/fleet-node-api-1",), ("task",), ()),
-        (("job/fleet-worker-orders-b2",), ("task", "count"), ("job/fleet-worker-orders-b2",)),
-        (("job/fleet-worker-orders-b1",), ("count",), ()),
+def test_somebody_elses_count_or_image_is_not_taken_for_what_was_wanted(cluster: Cluster) -> None:
+    cluster.site.gate.clear()
+    key = "r/scheduler/stop/1"
+    cluster.driver.begin(key, SetScheduler(spec=None))
+    assert eventually(lambda: len(cluster.nomad.registered) == 1, 20.0)
+    cluster.nomad.register({"Job": service("fleet-scheduler", "server:0", 1)})
+    assert eventually(lambda: cluster.driver.work(key).state is JobState.FAILED, 20.0)
+    assert "fleet-scheduler has been changed by somebody else" in cluster.driver.work(key).detail
+    cluster.site.gate.set()
+
+
+def test_what_dies_slowly_is_counted_and_gone_before_the_next_one_starts(cluster: Cluster) -> None:
+    """Killed after it sent the stop: to Nomad itself a count of one would be leave to start at once."""
+    cluster.site.gate.clear()
+    cluster.nomad.register({"Job": service("fleet-scheduler", "server:1", 0)})
+    assert len(cluster.driver.scheduler_processes()) == 1
+    cluster.nomad.registered.clear()
+    key = "r/scheduler/start/1"
+    cluster.driver.begin(key, SetScheduler(spec=TWO))
+    said = "fleet-scheduler: 0 of 0 run, 1 of before"
+    assert eventually(lambda: cluster.driver.work(key).progress == said, 20.0)
+    assert cluster.site.live("fleet-scheduler") == 1
+    cluster.site.gate.set()
+    assert eventually(lambda: cluster.driver.work(key).state is JobState.SUCCEEDED, 20.0)
+    assert [job["TaskGroups"][0]["Count"] for job in cluster.nomad.registered] == [0, 1]
+
+
+def test_what_jobs_are_copies_of_outlives_nomads_garbage_collection(cluster: Cluster) -> None:
+    cluster.nomad.collect()
+    cluster.done("orders/2", RunJob(job="bootstrap", image="server:2", revision="2"))
+
+
+def test_why_no_machine_takes_it_is_said(cluster: Cluster) -> None:
+    cluster.site.full = True
+    key = "r/canary/deploy/1"
+    cluster.driver.begin(key, SetCohort(cohort=NEW, spec=CohortSpec(image="orders:2", replicas=1)))
+    said = "fleet-worker-orders-b2: 0 of 1 run, 0 of before (no machine takes it: memory)"
+    assert eventually(lambda: cluster.driver.work(key).progress == said, 20.0)
+    cluster.driver.stop(key)
+
+
+def test_a_task_without_an_image_is_told_it_in_a_variable(cluster: Cluster) -> None:
+    job = service("fleet-node-api-1", "", 1, IMAGE="server:1", OWN="kept")
+    job["TaskGroups"][0]["Tasks"][0] |= {"Driver": "raw_exec", "Config": {"command": "serve"}}
+    cluster.nomad.register({"Job": job})
+    assert eventually(lambda: cluster.driver.node_spec("api-1").image == "server:1", 20.0)
+    cluster.done("r/api/api-1/replace/1", ReplaceNode(node="api-1", spec=ProcessSpec(image="s:2")))
+    task = cluster.nomad.registered[-1]["TaskGroups"][0]["Tasks"][0]
+    assert (task["Config"], task["Env"]) == ({"command": "serve"}, {"IMAGE": "s:2", "OWN": "kept"})
+
+
+def test_its_preview_names_the_jobs_and_what_it_creates_each_after_those_before(
+    cluster: Cluster,
+) -> None:
+    told = cluster.driver.announce(CHAIN)
+    new, old = "job/fleet-worker-orders-b2", "job/fleet-worker-orders-b1"
+    assert [(one.operation, one.resources, one.changed, one.creates) for one in told] == [
+        ("schema/run", ("job/fleet-job",), ("task",), ()),
+        ("api/api-1/replace", ("job/fleet-node-api-1",), ("task",), ()),
+        ("scheduler/stop", ("job/fleet-scheduler",), ("count",), ()),
+        ("scheduler/start", ("job/fleet-scheduler",), ("task", "count"), ()),
+        ("canary/deploy", (new,), ("task", "count"), (new,)),
+        ("canary/grow", (new,), ("count",), ()),
+        ("drain/stop", (old,), ("count",), ()),
     ]
     assert cluster.nomad.registered == []
 
