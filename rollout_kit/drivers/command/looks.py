@@ -15,7 +15,10 @@ FIRST_WAIT_S = 4.0
 """How long who starts it waits; every call of a driver returns within five seconds."""
 JOINED_WAIT_S = 0.5
 FRESH_S = 1.0
-"""So long an answer, or an error, is that of everybody who asks."""
+"""So long an answer, or an error, is that of everybody who asks; what took longer, as long as it took.
+
+Who was told to come again would else find each answer of a slow script stale, and never get one.
+"""
 
 
 @dataclass(slots=True)
@@ -75,7 +78,8 @@ class Looks(Generic[T]):
         if not flight.landed.is_set():
             return False
         fresh_s = FRESH_S if flight.error is not None else self._fresh_s
-        return self._now_s() - flight.landed_s >= fresh_s
+        took_s = flight.landed_s - flight.began_s
+        return self._now_s() - flight.landed_s >= max(fresh_s, took_s)
 
     def _fly(self, flight: _Flight[T]) -> None:
         try:
