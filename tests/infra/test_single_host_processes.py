@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -84,12 +85,20 @@ class Machine:
     def update(self, **fleet: object) -> dict[str, str]:
         return self.stack.update(render(PROGRAM, self.config(**fleet)))
 
-    def run(self, job: str, image: str, run: str) -> dict[str, str]:
+    def run(self, job: str, image: str, run: str, **settings: object) -> dict[str, str]:
         command = [sys.executable, f"{self.folder}/job.py", "{image}"]
         config = self.config(
             nodes={}, maintenance={}, scheduler=None, jobs={job: {"image": image, "run": run}}
         )
-        return self.stack.update(render(PROGRAM, {**config, f"{PROGRAM}:process_command": command}))
+        own = {f"{PROGRAM}:{name}": value for name, value in settings.items()}
+        return self.stack.update(
+            render(PROGRAM, {**config, f"{PROGRAM}:process_command": command, **own})
+        )
+
+    def printed(self) -> str:
+        """What the one run of this stack wrote."""
+        (name,) = [urn.rpartition("::")[2] for urn in self.stack.known()]
+        return str(self.stack.output(name)["printed"])
 
     def seen(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / "seen" / f"{name}.jsonl"
@@ -218,9 +227,8 @@ def test_a_run_is_made_once_and_what_it_wrote_is_kept(machine: Machine) -> None:
     machine.stack, first = again, machine.stack
     machine.run("bootstrap", "server:2", "r1")
     assert (machine.folder / "seen" / "jobs").read_text() == "server:2\n"
-    for stack in (first, again):
-        (name,) = [urn.rpartition("::")[2] for urn in stack.known()]
-        assert stack.output(name)["printed"] == "2 migrations done\n"
+    for machine.stack in (first, again):
+        assert machine.printed() == "2 migrations done\n"
 
 
 def test_a_run_that_fails_says_why_and_is_not_made_again(machine: Machine) -> None:
@@ -230,6 +238,46 @@ def test_a_run_that_fails_says_why_and_is_not_made_again(machine: Machine) -> No
     assert (machine.folder / "seen" / "jobs").read_text() == "broken\n"
     machine.run("bootstrap", "server:3", "r2")
     assert (machine.folder / "seen" / "jobs").read_text() == "broken\nserver:3\n"
+
+
+def test_a_run_is_made_as_the_units_user_and_sees_nothing_of_who_asks_for_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that root had made, the fleet's user could not write to."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of the one who rolls out")
+    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+    machine.run(
+        "bootstrap", "server:2", "r1", user=user, process_command=["sh", "-c", "id -un; env"]
+    )
+
+    who, *environment = machine.printed().splitlines()
+    assert who == user
+    said = dict(line.split("=", 1) for line in environment)
+    assert (said["USER"], said["HOME"]) == (user, pwd.getpwnam(user).pw_dir)
+    assert said["SEEN"] == f"{machine.folder}/seen"
+    assert set(said) <= {"PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "_"} | {
+        "SEEN",
+        "DW_V2_MULTI_NODE",
+        "SHLVL",
+    }
+
+
+def test_a_run_that_could_not_be_started_says_why_and_may_be_asked_for_again(
+    machine: Machine,
+) -> None:
+    nobody = {"user": "nobody-of-this-machine"}
+    with pytest.raises(RuntimeError, match=r"'nobody-of-this-machine', and this machine has no"):
+        machine.run("bootstrap", "server:2", "r1", **nobody)
+    with pytest.raises(RuntimeError, match=r"bootstrap cannot run /no/such: No such file"):
+        machine.run("bootstrap", "server:2", "r1", process_command=["/no/such"])
+    files = {"manager": "systemd", "server_environment_files": ["/no/such.env"]}
+    with pytest.raises(
+        RuntimeError, match=r"environment file /no/such.env cannot be read: No such"
+    ):
+        machine.run("bootstrap", "server:2", "r1", **files)
+    machine.run("bootstrap", "server:2", "r1")
+    assert (machine.folder / "seen" / "jobs").read_text() == "server:2\n"
 
 
 def _lives(pid: int) -> bool:

@@ -125,6 +125,7 @@ class Machine:
                 "argv": list(processes.job_argv(name, settings, wanted.image, arguments)),
                 "environment": processes.server_environment(settings, {}),
                 "environment_files": list(settings.server_environment_files),
+                "user": settings.user,
             },
             thing.here,
         )

@@ -1,4 +1,4 @@
-"""What is done on the machine: files written whole, units stopped and started, commands awaited.
+"""What is done on the machine: files written whole, units stopped and started.
 
 Runs in the provider's own process; standard library only. Nothing here is undone half-way: whoever
 asks again for the same units gets the same end, whatever an interrupted attempt left.
@@ -7,8 +7,6 @@ asks again for the same units gets the same end, whatever an interrupted attempt
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import re
 import subprocess
 import time
@@ -18,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Argv = tuple[str, ...]
-TAIL = 64 * 1024
 _STOP_S = 900  # longer than any unit's own grace
 _LOOK_S = 30
 _UP_S = 10
@@ -136,82 +133,6 @@ def remove_line(path: str, reload: Argv) -> None:
     with _turn(target.parent):
         target.unlink(missing_ok=True)
         _run(reload, "", within_s=_LOOK_S)
-
-
-def run_once(
-    folder: str,
-    job: str,
-    run: str,
-    argv: Argv,
-    environment: Mapping[str, str],
-    environment_files: Argv = (),
-) -> str:
-    """What this run of the job wrote to standard output, the end of it.
-
-    One run of a job at a time, each at most once: its record is there before it starts. A run that
-    succeeded is not made again, and one whose end nobody knows is not either.
-
-    Raises HostError: it failed, or may not be made.
-    """
-    where = Path(folder)
-    where.mkdir(parents=True, exist_ok=True)
-    with _alone(where / f"{job}.lock", job):
-        record = where / f"{job}-{run}.json"
-        try:
-            with record.open("x", encoding="utf-8") as begun:
-                json.dump({"argv": argv}, begun)
-        except FileExistsError:
-            return _known_end(record, job, run)
-        done = subprocess.run(
-            argv,
-            env={**os.environ, **_filed(environment_files), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        end = {
-            "exit": done.returncode,
-            "output": done.stdout[-TAIL:],
-            "errors": done.stderr[-TAIL:],
-        }
-        write(record, json.dumps({"argv": argv, **end}))
-        return _known_end(record, job, run)
-
-
-def _filed(paths: Argv) -> dict[str, str]:
-    """Variables of files with one `NAME=value` a line, as the units' own files have them."""
-    found = {}
-    for path in paths:
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            name, equals, value = line.strip().partition("=")
-            if equals and not name.startswith(("#", ";")):
-                found[name.strip()] = value.strip().strip("\"'")
-    return found
-
-
-def _known_end(record: Path, job: str, run: str) -> str:
-    end = json.loads(record.read_text(encoding="utf-8") or "{}")
-    if "exit" not in end:
-        raise HostError(
-            f"run {run} of {job} was begun before and nobody knows its end: look at what it did, "
-            f"then ask for another run ({record} is its record)"
-        )
-    if end["exit"] != 0:
-        words = (end["errors"] or end["output"]).strip().splitlines()[-5:]
-        raise HostError(f"run {run} of {job} ended with {end['exit']}: " + " | ".join(words))
-    return str(end["output"])
-
-
-@contextmanager
-def _alone(path: Path, job: str) -> Iterator[None]:
-    with path.open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise HostError(f"another run of {job} is still going on this machine") from None
-        yield
 
 
 @contextmanager

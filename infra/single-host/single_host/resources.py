@@ -16,7 +16,7 @@ from typing import Any, cast
 import pulumi
 from pulumi import dynamic
 
-from single_host import host
+from single_host import host, runs
 from single_host.host import Manager
 
 Properties = dict[str, Any]
@@ -75,14 +75,13 @@ class RunProvider(dynamic.ResourceProvider):
     """One run of a job: made once, never changed; what it wrote stays known."""
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        printed = host.run_once(
-            props["folder"],
-            props["job"],
-            props["run"],
-            tuple(props["argv"]),
-            props["environment"],
-            tuple(props["environment_files"]),
+        command = runs.Command(
+            argv=tuple(props["argv"]),
+            environment=props["environment"],
+            environment_files=tuple(props["environment_files"]),
+            user=props["user"],
         )
+        printed = runs.run_once(props["folder"], props["job"], props["run"], command)
         outs = {**_known(props), "printed": printed}
         return dynamic.CreateResult(id_=f"{props['job']}-{props['run']}", outs=outs)
 
