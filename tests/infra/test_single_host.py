@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
+from rollout_kit.drivers.pulumi.announced import Announced
+from rollout_kit.drivers.pulumi.changing import run_name
 from rollout_kit.drivers.pulumi.contract import read_given, things
 from rollout_kit.model.identity import CohortRef
+from rollout_kit.model.operation import Announcement
 from rollout_kit.model.stack_contract import Key
+from rollout_kit.ports.infra import RunJob
 from tests.infra.comparing import changed, changed_paths
 from tests.infra.rendering import Rendered, render
 
@@ -129,6 +133,21 @@ def test_a_change_of_one_key_reaches_only_what_the_output_says(name: str) -> Non
 def test_a_new_cohort_brings_its_own_units_and_moves_nothing() -> None:
     after = with_change(lambda c: c["fleet:cohorts"].update({B2: _cohort(B2, "orders:2", 1)}))
     assert changed(full(), after) == resources(after, "cohorts", B2)
+
+
+def test_a_run_has_no_resource_but_those_that_were_announced_under_another_runs_name() -> None:
+    def of(key: str) -> set[str]:
+        job = {"image": "server:2", "run": run_name(key), "revision": "2"}
+        return resources(
+            with_change(lambda c: c["fleet:jobs"].update(bootstrap=job)), "jobs", "bootstrap"
+        )
+
+    announced = Announcement(
+        operation="schema/run", resources=(*of("schema/run"),), kinds=(), changed=()
+    )
+    said = Announced((announced,)).of("prod/2", RunJob(job="bootstrap", image="server:2"))
+    assert said.here is not None
+    assert of("prod/2") == set(said.here.resources)
 
 
 def test_detaching_a_node_changes_its_line_in_the_front_and_no_process() -> None:

@@ -113,7 +113,7 @@ class Machine:
     def job(self, job: str, wanted: JobWanted) -> Placed:
         """The update that makes it ends when the job does, and fails if it fails."""
         settings = self.settings
-        name = processes.unit_name(job, wanted.run, exact=wanted.run)
+        name = processes.run_name(job, wanted.run)
         thing = Thing("JobRun", name)
         arguments = _of(settings.job_arguments, job, "job")
         run = Run(

@@ -20,6 +20,7 @@ BUILD_ID = "DW_WORKER_BUILD_ID"
 WORKER_ID = "ROLLOUT_KIT_WORKER_ID"
 OWN = frozenset({MARKER, SERVER_ID, SERVER_URL, NAMESPACE, TASK_QUEUE, BUILD_ID, WORKER_ID})
 """Always the program's to say: what a rollout read of one thing it may give to another."""
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _PLACEHOLDER = re.compile(r"\{(image|name|address|port)\}")
 
 
@@ -112,6 +113,12 @@ def cohort_name(path: str, wanted: CohortWanted) -> str:
     """Readable, and the same for no other cohort."""
     build = "unversioned" if wanted.build_id is None else wanted.build_id
     return unit_name("worker", wanted.task_queue, build, exact=path)
+
+
+def run_name(job: str, run: str) -> str:
+    """One run of a job. A rollout's own names stand there as they are and nothing else depends on them:
+    what it announced under one run's name, it looks for under another's."""
+    return f"{job}-{run}" if _PLAIN.fullmatch(run) else unit_name(job, run, exact=run)
 
 
 def unit_name(kind: str, *parts: str, exact: str) -> str:
