@@ -263,6 +263,12 @@ def test_a_run_is_made_as_the_units_user_and_sees_nothing_of_who_asks_for_it(
     }
 
 
+def test_a_run_that_died_without_a_word_says_of_what(machine: Machine) -> None:
+    died = r"of bootstrap was ended by SIGKILL: it said nothing"
+    with pytest.raises(RuntimeError, match=died):
+        machine.run("bootstrap", "server:2", "r1", process_command=["sh", "-c", "kill -9 $$"])
+
+
 def test_a_run_that_could_not_be_started_says_why_and_may_be_asked_for_again(
     machine: Machine,
 ) -> None:

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import pwd
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -126,8 +127,14 @@ def _known_end(record: Path, job: str, run: str) -> str:
         )
     if end["exit"] != 0:
         words = (end["errors"] or end["output"]).strip().splitlines()[-5:]
-        raise HostError(f"run {run} of {job} ended with {end['exit']}: " + " | ".join(words))
+        raise HostError(
+            f"run {run} of {job} {_how(end['exit'])}: {' | '.join(words) or 'it said nothing'}"
+        )
     return str(end["output"])
+
+
+def _how(status: int) -> str:
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"
 
 
 @contextmanager
