@@ -171,7 +171,9 @@ class Placed:
 class Given:
     """The stack output `fleet`. `reads`: the configuration keys that the program heeds.
 
-    `cohorts` are keyed by path, `jobs` by name. `scheduler` None: the program has none.
+    `repeatable`: types of resources of which a create that failed, or whose end nobody saw, may be
+    sent again: asked twice, their provider makes one, whatever the first time left. `cohorts` are
+    keyed by path, `jobs` by name. `scheduler` None: the program has none.
     """
 
     contract: int
@@ -181,6 +183,7 @@ class Given:
     maintenance: Mapping[str, Placed] = field(default_factory=dict)
     cohorts: Mapping[str, Placed] = field(default_factory=dict)
     jobs: Mapping[str, Placed] = field(default_factory=dict)
+    repeatable: tuple[str, ...] = ()
 
 
 def as_output(value: object) -> object:

@@ -142,4 +142,5 @@ def test_a_programs_output_is_plain_and_leaves_the_engines_promises_alone() -> N
         "maintenance": {},
         "cohorts": {},
         "jobs": {},
+        "repeatable": [],
     }

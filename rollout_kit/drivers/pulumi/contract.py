@@ -22,7 +22,16 @@ URN = "urn:pulumi:"
 SECRET = "[secret]"
 """What the engine shows in the place of a secret output."""
 HINT = "see the stack contract: `docs/drivers.md`, section pulumi"
-_OUTPUT = ("contract", "reads", "nodes", "scheduler", "maintenance", "cohorts", "jobs")
+_OUTPUT = (
+    "contract",
+    "reads",
+    "nodes",
+    "scheduler",
+    "maintenance",
+    "cohorts",
+    "jobs",
+    "repeatable",
+)
 _PLACED = ("resources", "runs", "membership", "url", "in_cluster", "printed")
 _IN_CLUSTER = (
     "kind",
@@ -66,6 +75,7 @@ def read_given(output: object) -> GivenReading:
         maintenance=_things(top.at("maintenance"), read_singleton),
         cohorts=_things(top.at("cohorts"), read_cohort, _is_path),
         jobs=_things(top.at("jobs"), read_job),
+        repeatable=top.texts("repeatable"),
     )
     _claimed_twice(given, top)
     return GivenReading(given=None if top.problems else given, problems=tuple(top.problems))

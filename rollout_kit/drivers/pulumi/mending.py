@@ -113,6 +113,8 @@ def _finding(item: Object, remedy: Remedy) -> str:
         return f"{name_of(item.urn)} exists unrecorded, as {remedy.adopt[item.urn]}"
     if item in remedy.remove:
         return f"{name_of(item.urn)} exists unrecorded, and cannot be adopted"
+    if item in remedy.again:
+        return f"{name_of(item.urn)} may exist unrecorded; made again, there will be one"
     return f"{name_of(item.urn)} was not made"
 
 

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from rollout_kit.drivers.pulumi import locks, recovery, service_updates
 from rollout_kit.drivers.pulumi.api import Kind, Picture, Trouble, UpdateRequest
+from rollout_kit.drivers.pulumi.contract import read_given
 from rollout_kit.drivers.pulumi.events import name_of
 from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
 from rollout_kit.drivers.pulumi.marks import Machine, Mark, Object
 from rollout_kit.drivers.pulumi.objects import Objects
-from rollout_kit.drivers.pulumi.recovery import Found, Remedy
+from rollout_kit.drivers.pulumi.recovery import Absence, Found, Remedy
 from rollout_kit.drivers.pulumi.session import Unsettled
 from rollout_kit.drivers.work import processes
+from rollout_kit.model.stack_contract import NAMESPACE
 
 ENDS_BY_ITSELF_S = 30.0
 """A CLI whose parent died finishes what runs, records it and ends; so long it is waited for."""
@@ -129,7 +131,12 @@ class Settled:
 def look_for(picture: Picture, mark: Mark | None, objects: Objects, *, can_adopt: bool) -> Settled:
     """Look for everything that may exist unrecorded. Raises Unsettled: nobody but a person can tell."""
     doubtful = recovery.suspects(picture, mark)
-    found: dict[str, Found] = {item.urn: objects.find(item) for item in doubtful}
+    given = read_given(picture.outputs.get(NAMESPACE)).given
+    repeatable = given.repeatable if given else ()
+    found: dict[str, Found] = {
+        item.urn: Absence.REPEATABLE if item.type in repeatable else objects.find(item)
+        for item in doubtful
+    }
     remedy = recovery.remedy(
         found,
         doubtful,
@@ -149,7 +156,8 @@ def _unknown(asked: tuple[Object, ...]) -> Trouble:
         message=f"an interrupted update may have made {names}, and nothing here can look for it",
         why="Made once more, there would be two; forgotten, one nobody knows of.",
         hint="If it exists, delete it or import it into the stack; then pulumi refresh "
-        "--clear-pending-creates, remove open.jsonl in the stack's folder, and resume.",
+        "--clear-pending-creates, remove open.jsonl in the stack's folder, and resume. A program whose "
+        "resources of that type may be made again says so: `repeatable` in its output `fleet`.",
         urn=asked[0].urn,
     )
 

@@ -76,6 +76,7 @@ class Absence(StrEnum):
 
     ABSENT = "absent"
     UNKNOWN = "unknown"  # nothing here can look for such an object
+    REPEATABLE = "repeatable"  # nor has to: its program promises that asked twice, it makes one
 
 
 Found: TypeAlias = str | Absence
@@ -88,11 +89,13 @@ class Remedy:
 
     `adopt`: URN to id, taken over by the program's own resource of that URN. `remove`: deleted in
     the world, since it cannot be adopted. `ask`: nobody but a person can tell whether it exists.
+    `again`: nobody has to tell.
     """
 
     adopt: Mapping[str, str]
     remove: tuple[Object, ...]
     ask: tuple[Object, ...]
+    again: tuple[Object, ...] = ()
 
 
 def remedy(
@@ -106,17 +109,20 @@ def remedy(
     adopt: dict[str, str] = {}
     remove: list[Object] = []
     ask: list[Object] = []
+    again: list[Object] = []
     for item in objects:
         match found.get(item.urn, Absence.UNKNOWN):
             case Absence.ABSENT:
                 continue
+            case Absence.REPEATABLE:
+                again.append(item)
             case Absence.UNKNOWN:
                 ask.append(item)
             case id_ if can_adopt and item.urn not in adopted_before:
                 adopt[item.urn] = id_
             case _:
                 remove.append(item)
-    return Remedy(adopt=adopt, remove=tuple(remove), ask=tuple(ask))
+    return Remedy(adopt=adopt, remove=tuple(remove), ask=tuple(ask), again=tuple(again))
 
 
 def in_words(how_far: Verdict, mark: Mark | None, picture: Picture) -> str:

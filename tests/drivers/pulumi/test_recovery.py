@@ -24,6 +24,7 @@ from rollout_kit.drivers.pulumi import (
 from rollout_kit.drivers.pulumi.api import Pending, Picture, Resource
 from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
 from rollout_kit.drivers.pulumi.marks import Machine, Mark, Marks, Object
+from rollout_kit.drivers.pulumi.objects import NoObjects
 from rollout_kit.drivers.pulumi.recovery import Absence, LastUpdate, Verdict
 from rollout_kit.drivers.pulumi.session import Unsettled
 from rollout_kit.drivers.work import processes
@@ -190,6 +191,7 @@ def test_suspects_are_pending_creates_and_what_we_saw_begin_without_an_end() -> 
         ("slow-1", True, frozenset({f"{THING}slow"}), "remove"),
         (Absence.ABSENT, True, frozenset(), "nothing"),
         (Absence.UNKNOWN, True, frozenset(), "ask"),
+        (Absence.REPEATABLE, True, frozenset(), "again"),
     ],
 )
 def test_what_becomes_of_a_suspect(
@@ -198,10 +200,33 @@ def test_what_becomes_of_a_suspect(
     """Hazard 1: made again it never is."""
     item = Object(urn=f"{THING}slow", type="lab:index:Thing")
     remedy = recovery.remedy({item.urn: found}, [item], can_adopt=can_adopt, adopted_before=tried)
+    assert remedy.again == ((item,) if became == "again" else ())
     expected = {"adopt": [item.urn], "remove": [item], "ask": [item]}
     assert list(remedy.adopt) == (expected["adopt"] if became == "adopt" else [])
     assert list(remedy.remove) == (expected["remove"] if became == "remove" else [])
     assert list(remedy.ask) == (expected["ask"] if became == "ask" else [])
+
+
+def test_nobody_looks_for_what_its_program_promises_to_make_once_however_often_it_is_asked() -> (
+    None
+):
+    kind = "pulumi-python:dynamic:Resource"
+    units = Object(urn=f"{THING}units", type=kind)
+    other = Object(urn=f"{THING}other", type="lab:index:Thing")
+    output = {"contract": 1, "reads": [], "repeatable": [kind]}
+    picture = replace(_picture(), outputs={"fleet": output})
+
+    class Blind(NoObjects):
+        def find(self, item: Object) -> recovery.Found:
+            assert item == other
+            return Absence.UNKNOWN
+
+    mark = replace(MARK, creating=(units,))
+    settled = recovering.look_for(picture, mark, Blind(), can_adopt=False)
+    assert settled.remedy.again == (units,)
+    mark = replace(MARK, creating=(units, other))
+    with pytest.raises(Unsettled, match="may have made Thing other, and nothing here can look"):
+        recovering.look_for(picture, mark, Blind(), can_adopt=False)
 
 
 def test_a_kubernetes_object_is_known_by_its_kind_and_name() -> None:
