@@ -95,6 +95,25 @@ class Machine:
             render(PROGRAM, {**config, f"{PROGRAM}:process_command": command, **own})
         )
 
+    def cohort(self, replicas: int, **settings: object) -> dict[str, str]:
+        cohort = {
+            "namespace": "orders",
+            "task_queue": "critical",
+            "build_id": "b1",
+            "image": "orders:1",
+            "replicas": replicas,
+        }
+        config = self.config(cohorts={COHORT: cohort}, nodes={}, maintenance={}, scheduler=None)
+        return self.stack.update(render(PROGRAM, {**config, **settings}))
+
+    def workers(self) -> dict[str, int]:
+        """Those that live, with their pids."""
+        return {
+            path.stem: seen[-1]["pid"]
+            for path in (self.folder / "seen").glob("worker-*.jsonl")
+            if (seen := self.seen(path.stem)) and _lives(seen[-1]["pid"])
+        }
+
     def printed(self) -> str:
         """What the one run of this stack wrote."""
         (name,) = [urn.rpartition("::")[2] for urn in self.stack.known()]
@@ -172,31 +191,32 @@ def test_rotation_is_a_line_of_the_front_and_no_restart(machine: Machine) -> Non
 
 
 def test_workers_come_and_go_by_their_count(machine: Machine) -> None:
-    def with_workers(replicas: int) -> dict[str, str]:
-        cohort = {
-            "namespace": "orders",
-            "task_queue": "critical",
-            "build_id": "b1",
-            "image": "orders:1",
-            "replicas": replicas,
-        }
-        return machine.update(cohorts={COHORT: cohort}, nodes={}, maintenance={}, scheduler=None)
+    machine.cohort(1)
+    _until(lambda: len(machine.workers()) == 1)
+    ((first, pid),) = machine.workers().items()
+    machine.cohort(2)
+    _until(lambda: len(machine.workers()) == 2)
+    assert machine.workers()[first] == pid  # one more does not restart the other
+    machine.cohort(0)
+    assert machine.workers() == {}
 
-    def workers() -> dict[str, int]:
-        return {
-            path.stem: seen[-1]["pid"]
-            for path in (machine.folder / "seen").glob("worker-*.jsonl")
-            if (seen := machine.seen(path.stem)) and _lives(seen[-1]["pid"])
-        }
 
-    with_workers(1)
-    _until(lambda: len(workers()) == 1)
-    ((first, pid),) = workers().items()
-    with_workers(2)
-    _until(lambda: len(workers()) == 2)
-    assert workers()[first] == pid  # one more does not restart the other
-    with_workers(0)
-    assert workers() == {}
+def test_workers_that_do_not_come_up_are_taken_away_again(machine: Machine) -> None:
+    """Nothing records them: no way back would ever stop them, and they are restarted for ever."""
+    ends = {f"{PROGRAM}:worker_command": ["false"]}
+    with pytest.raises(RuntimeError, match=r"worker-critical-b1-\w+-1 does not stay up"):
+        machine.cohort(2, **ends)
+    assert list((machine.folder / "units").glob("*.conf")) == []
+
+
+def test_workers_that_nobody_remembers_go_with_their_cohort(machine: Machine) -> None:
+    """Left by an update that was killed in the middle of making them."""
+    machine.cohort(2)
+    _until(lambda: len(machine.workers()) == 2)
+    machine.stack = Applied(PROGRAM)
+    machine.cohort(0)
+    assert machine.workers() == {}
+    assert list((machine.folder / "units").glob("*.conf")) == []
 
 
 def test_a_process_that_does_not_stay_up_fails_the_update_with_the_managers_words(
@@ -231,13 +251,27 @@ def test_a_run_is_made_once_and_what_it_wrote_is_kept(machine: Machine) -> None:
         assert machine.printed() == "2 migrations done\n"
 
 
-def test_a_run_that_fails_says_why_and_is_not_made_again(machine: Machine) -> None:
+def test_a_run_that_fails_says_why_and_is_made_again_when_it_is_asked_for_again(
+    machine: Machine,
+) -> None:
+    """A rollout asks for a failed bootstrap by the same name: it is the revision's."""
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"of bootstrap ended with 1: no such table: runs"):
             machine.run("bootstrap", "broken", "r1")
-    assert (machine.folder / "seen" / "jobs").read_text() == "broken\n"
-    machine.run("bootstrap", "server:3", "r2")
-    assert (machine.folder / "seen" / "jobs").read_text() == "broken\nserver:3\n"
+    machine.run("bootstrap", "server:3", "r1")
+    machine.stack = Applied(PROGRAM)
+    machine.run("bootstrap", "server:3", "r1")
+    assert (machine.folder / "seen" / "jobs").read_text() == "broken\nbroken\nserver:3\n"
+
+
+def test_a_run_whose_end_nobody_knows_is_not_made_again(machine: Machine) -> None:
+    machine.run("bootstrap", "server:2", "r1")
+    (record,) = (machine.folder / "jobs").glob("bootstrap-*.json")
+    record.write_text('{"argv": []}')
+    machine.stack = Applied(PROGRAM)
+    with pytest.raises(RuntimeError, match="was begun before and nobody knows its end"):
+        machine.run("bootstrap", "server:2", "r1")
+    assert (machine.folder / "seen" / "jobs").read_text() == "server:2\n"
 
 
 def test_a_run_is_made_as_the_units_user_and_sees_nothing_of_who_asks_for_it(

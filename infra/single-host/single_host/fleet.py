@@ -24,7 +24,7 @@ from rollout_kit.model.stack_contract import (
     read_wanted,
 )
 from single_host import processes, units
-from single_host.resources import Line, Run, Units, urns
+from single_host.resources import DYNAMIC, Line, Run, Units, urns
 from single_host.settings import Command, Settings, read_settings
 
 T = TypeVar("T")
@@ -46,6 +46,7 @@ def fleet() -> None:
         },
         cohorts={path: machine.cohort(path, cohort) for path, cohort in _sorted(wanted.cohorts)},
         jobs={job: machine.job(job, run) for job, run in _sorted(wanted.jobs)},
+        repeatable=(DYNAMIC,),
     )
     pulumi.export(NAMESPACE, as_output(given))
 
@@ -106,7 +107,8 @@ class Machine:
             name: processes.worker(name, self.settings, wanted)
             for name in processes.worker_names(path, wanted)
         }
-        made = self._units(thing, processes.cohort_name(path, wanted), workers)
+        name = processes.cohort_name(path, wanted)
+        made = self._units(thing, name, workers, family=name)
         own = {"environment": processes.worker_environment(self.settings, wanted.environment)}
         return Placed(resources=urns(thing, made), runs=asdict(wanted) | own)
 
@@ -139,12 +141,14 @@ class Machine:
         own = {"environment": processes.server_environment(self.settings, wanted.environment)}
         return Placed(resources=urns(thing, made), runs=asdict(wanted) | own)
 
-    def _units(self, thing: Thing, name: str, wanted: Mapping[str, units.Process]) -> Units:
+    def _units(
+        self, thing: Thing, name: str, wanted: Mapping[str, units.Process], family: str = ""
+    ) -> Units:
         texts = {
             unit: units.text(self.settings.manager, unit, process)
             for unit, process in wanted.items()
         }
-        return Units(name, self._manager, texts, thing.here)
+        return Units(name, self._manager, texts, thing.here, family=family)
 
 
 def _wanted(settings: Settings) -> Wanted:

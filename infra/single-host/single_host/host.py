@@ -10,7 +10,7 @@ import fcntl
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,29 +47,52 @@ class Manager:
         return Path(self.folder) / f"{unit}{self.suffix}"
 
 
-def change_units(manager: Manager, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+def change_units(
+    manager: Manager, before: Mapping[str, str], after: Mapping[str, str], family: str = ""
+) -> None:
     """Units as `after` has them: whatever goes or changes has stopped before anything starts.
 
-    `before`: what was there by our own account. A unit whose file and process are as they should be
-    is left alone. The engine changes several things at once, but a manager that reads all units'
-    files again is told so by one at a time.
+    `before`: what was there by our own account; units `<family>-<number>` are ours without it. A
+    unit whose file and process are as they should be is left alone. Where one does not come up,
+    those that were not there before are taken away again. The engine changes several things at
+    once, but a manager that reads all units' files again is told so by one at a time.
     """
     with _turn(Path(manager.folder)):
-        _change_units(manager, before, after)
+        known = {*before, *_numbered(manager, family)}
+        changing = [unit for unit in sorted(after) if not _stands(manager, unit, after[unit])]
+        gone = sorted(known - set(after))
+        _stop(manager, (*gone, *changing))
+        for unit in changing:
+            write(manager.path(unit), after[unit])
+        if gone or changing:
+            _run(manager.settle, "", within_s=_STOP_S)
+        try:
+            _start(manager, changing)
+        except HostError:
+            if new := [unit for unit in changing if unit not in known]:
+                _stop(manager, new)
+                _run(manager.settle, "", within_s=_STOP_S, may_fail=True)
+            raise
 
 
-def _change_units(manager: Manager, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    changing = [unit for unit in sorted(after) if not _stands(manager, unit, after[unit])]
-    gone = [unit for unit in sorted(before) if unit not in after]
-    for unit in (*gone, *changing):
+def _numbered(manager: Manager, family: str) -> list[str]:
+    """The units `<family>-<number>` that this machine has; of no family there are none."""
+    if not family:
+        return []
+    found = Path(manager.folder).glob(f"{family}-*{manager.suffix}")
+    units = [path.name.removesuffix(manager.suffix) for path in found]
+    return [unit for unit in units if unit.removeprefix(f"{family}-").isdecimal()]
+
+
+def _stop(manager: Manager, units: Iterable[str]) -> None:
+    for unit in units:
         if manager.path(unit).exists():
             _run(manager.stop, unit, within_s=_STOP_S, may_fail=True)
             _expect_down(manager, unit)
             manager.path(unit).unlink()
-    for unit in changing:
-        write(manager.path(unit), after[unit])
-    if gone or changing:
-        _run(manager.settle, "", within_s=_STOP_S)
+
+
+def _start(manager: Manager, changing: Sequence[str]) -> None:
     for unit in changing:
         _run(manager.start, unit, within_s=_LOOK_S, may_fail=True)
     for unit in changing:
@@ -80,9 +103,13 @@ def _change_units(manager: Manager, before: Mapping[str, str], after: Mapping[st
             _expect_up(manager, unit, 0)
 
 
-def standing_units(manager: Manager, units: Mapping[str, str]) -> dict[str, str]:
-    """Those of the units whose file is there and whose process runs, with the file's text."""
-    found = {}
+def standing_units(manager: Manager, units: Mapping[str, str], family: str = "") -> dict[str, str]:
+    """Those of the units whose file is there and whose process runs, with the file's text.
+
+    Of a family, what else has a file there is among them, running or not: it is to go.
+    """
+    strays = [unit for unit in _numbered(manager, family) if unit not in units]
+    found = {unit: manager.path(unit).read_text(encoding="utf-8") for unit in strays}
     for unit in units:
         path = manager.path(unit)
         if path.is_file() and _is_up(manager, unit):

@@ -20,13 +20,15 @@ from single_host import host, runs
 from single_host.host import Manager
 
 Properties = dict[str, Any]
+DYNAMIC = "pulumi-python:dynamic:Resource"
+"""What the engine calls each of them. Made again, each finds what the first time left."""
 
 
 class UnitsProvider(dynamic.ResourceProvider):
     """Units of one thing, changed together: the old ones are gone before a new one starts."""
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        host.change_units(_manager(props), {}, props["units"])
+        host.change_units(_manager(props), {}, props["units"], _family(props))
         return dynamic.CreateResult(id_=props["thing"], outs=_known(props))
 
     def diff(self, id_: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
@@ -35,15 +37,16 @@ class UnitsProvider(dynamic.ResourceProvider):
     def update(self, id_: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
         before = _manager(olds)
         if before != _manager(news):
-            host.change_units(before, olds["units"], {})
-        host.change_units(_manager(news), olds["units"], news["units"])
+            host.change_units(before, olds["units"], {}, _family(olds))
+        host.change_units(_manager(news), olds["units"], news["units"], _family(news))
         return dynamic.UpdateResult(outs=_known(news))
 
     def delete(self, id_: str, props: Properties) -> None:
-        host.change_units(_manager(props), props["units"], {})
+        host.change_units(_manager(props), props["units"], {}, _family(props))
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        seen = {**_known(props), "units": host.standing_units(_manager(props), props["units"])}
+        units = host.standing_units(_manager(props), props["units"], _family(props))
+        seen = {**_known(props), "units": units}
         return dynamic.ReadResult(id_=id_, outs=seen)
 
 
@@ -90,12 +93,26 @@ class RunProvider(dynamic.ResourceProvider):
 
 
 class Units(dynamic.Resource):
-    """`units`: each unit's name and its file's text; none of them: the thing is stopped."""
+    """`units`: each unit's name and its file's text; none of them: the thing is stopped.
+
+    `family`: units `<family>-<number>` are all this thing's, whoever remembers them.
+    """
 
     def __init__(
-        self, thing: str, manager: Manager, units: Mapping[str, str], opts: pulumi.ResourceOptions
+        self,
+        thing: str,
+        manager: Manager,
+        units: Mapping[str, str],
+        opts: pulumi.ResourceOptions,
+        *,
+        family: str = "",
     ) -> None:
-        props = {"thing": thing, "manager": _plain(manager), "units": dict(units)}
+        props = {
+            "thing": thing,
+            "manager": _plain(manager),
+            "units": dict(units),
+            "family": family,
+        }
         super().__init__(UnitsProvider(), thing, props, opts)
 
 
@@ -140,6 +157,10 @@ def _plain(manager: Manager) -> Properties:
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(manager).items()
     }
+
+
+def _family(props: Properties) -> str:
+    return str(props.get("family", ""))
 
 
 def _manager(props: Properties) -> Manager:

@@ -38,8 +38,8 @@ def run_once(folder: str, job: str, run: str, command: Command) -> str:
     """What this run of the job wrote to standard output, the end of it.
 
     One run of a job at a time, each at most once: its record is there before it starts. A run that
-    succeeded is not made again, and one whose end nobody knows is not either. One that could not
-    even be started may be asked for again.
+    succeeded is not made again, and one whose end nobody knows is not either. One that failed is,
+    when it is asked for again.
 
     Raises HostError: it failed, or may not be made.
     """
@@ -53,7 +53,9 @@ def run_once(folder: str, job: str, run: str, command: Command) -> str:
             with record.open("x", encoding="utf-8") as begun:
                 json.dump({"argv": command.argv}, begun)
         except FileExistsError:
-            return _known_end(record, job, run)
+            if not _failed(record):
+                return _known_end(record, job, run)
+            write(record, json.dumps({"argv": command.argv}))
         try:
             done = subprocess.run(
                 command.argv,
@@ -116,6 +118,10 @@ def _filed(paths: Argv) -> dict[str, str]:
             if equals and not name.startswith(("#", ";")):
                 found[name.strip()] = value.strip().strip("\"'")
     return found
+
+
+def _failed(record: Path) -> bool:
+    return json.loads(record.read_text(encoding="utf-8") or "{}").get("exit", 0) != 0
 
 
 def _known_end(record: Path, job: str, run: str) -> str:
