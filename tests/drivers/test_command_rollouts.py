@@ -85,9 +85,7 @@ class Place:
         return found
 
 
-@pytest.fixture(
-    params=["nomad", pytest.param("real nomad", marks=pytest.mark.real_nomad)]
-)
+@pytest.fixture(params=["nomad", pytest.param("real nomad", marks=pytest.mark.real_nomad)])
 def platform(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if name == "real nomad" and (reason := nomad_agent.left_out()):
