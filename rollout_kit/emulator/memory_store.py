@@ -4,65 +4,74 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from operator import attrgetter
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from rollout_kit.emulator.model.layouts import LAYOUTS, Layout
 from rollout_kit.emulator.store import Rows
 
 R = TypeVar("R")
-_Key = tuple[Hashable, ...]
+_Key = tuple[Any, ...]
+_NONE: dict[_Key, object] = {}
 
 
-def _values(record: object, fields: Sequence[str]) -> _Key:
-    return tuple(getattr(record, name) for name in fields)
+def _tuple_of(fields: Sequence[str]) -> Callable[[object], _Key]:
+    """What reads these fields of a record: `attrgetter`, which of a single one makes no tuple."""
+    found: Callable[[object], Any] = attrgetter(*fields)
+    return found if len(fields) > 1 else lambda record: (found(record),)
 
 
-_ORDERS = {kind: attrgetter(*layout.key) for kind, layout in LAYOUTS.items()}
+class _Index:
+    """The rows of a table by some of their fields."""
+
+    __slots__ = ("buckets", "fields", "values")
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self.fields = fields
+        self.values = _tuple_of(fields)
+        self.buckets: dict[_Key, dict[_Key, object]] = {}
 
 
 class _Table:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._rows: dict[_Key, object] = {}
-        self._indexes: dict[tuple[str, ...], dict[_Key, dict[_Key, object]]] = {
-            index: {} for index in layout.indexes
-        }
-        self._fields: dict[tuple[str, ...], tuple[str, ...]] = {}
-
-    def key(self, record: object) -> _Key:
-        return _values(record, self._layout.key)
-
-    def get(self, key: _Key) -> object | None:
-        return self._rows.get(key)
+        self.rows: dict[_Key, object] = {}
+        self.key = _tuple_of(layout.key)
+        self._indexes = [_Index(fields) for fields in layout.indexes]
+        self._asked: dict[tuple[str, ...], _Index] = {}
 
     def replace(self, key: _Key, record: object | None) -> object | None:
         """Set the row of this key, or take it away; what stood there before is returned."""
-        before = self._rows.pop(key, None)
-        for fields, buckets in self._indexes.items():
-            if before is not None:
-                buckets[_values(before, fields)].pop(key)
-            if record is not None:
-                buckets.setdefault(_values(record, fields), {})[key] = record
+        before = self.rows.get(key)
+        for index in self._indexes:
+            was = None if before is None else index.values(before)
+            now = None if record is None else index.values(record)
+            if was is not None and was != now:
+                del index.buckets[was][key]
+            if now is not None:
+                index.buckets.setdefault(now, {})[key] = record
         if record is not None:
-            self._rows[key] = record
+            self.rows[key] = record
+        else:
+            self.rows.pop(key, None)
         return before
 
     def matching(self, where: dict[str, object]) -> dict[_Key, object]:
+        """The rows whose fields are these, by their keys."""
         if not where:
-            return self._rows
+            return self.rows
         asked = tuple(where)
-        fields = self._fields.get(asked)
-        if fields is None:
-            fields = self._fields[asked] = self._indexed_by(asked)
-        return self._indexes[fields].get(tuple([where[name] for name in fields]), {})
+        index = self._asked.get(asked)
+        if index is None:
+            index = self._asked[asked] = self._indexed_by(asked)
+        return index.buckets.get(tuple([where[name] for name in index.fields]), _NONE)
 
-    def _indexed_by(self, asked: tuple[str, ...]) -> tuple[str, ...]:
-        for fields in self._indexes:
-            if set(fields) == set(asked):
-                return fields
+    def _indexed_by(self, asked: tuple[str, ...]) -> _Index:
+        for index in self._indexes:
+            if set(index.fields) == set(asked):
+                return index
         msg = f"{self._layout.table} has no index on {sorted(asked)}"
         raise LookupError(msg)
 
@@ -129,7 +138,7 @@ class MemoryStore:
         """Nothing to let go of."""
 
     def get(self, kind: type[R], *key: object) -> R | None:
-        return cast("R | None", self._tables[kind].get(key))
+        return cast("R | None", self._tables[kind].rows.get(key))
 
     def put(self, record: object) -> None:
         table = self._tables[type(record)]
@@ -140,10 +149,9 @@ class MemoryStore:
         self._change(table, table.key(record), None)
 
     def select(self, kind: type[R], /, **where: object) -> Sequence[R]:
-        found = self._tables[kind].matching(where).values()
-        if len(found) < 2:
-            return cast("Sequence[R]", list(found))
-        return cast("Sequence[R]", sorted(found, key=_ORDERS[kind]))
+        found = self._tables[kind].matching(where)
+        rows = [found[key] for key in sorted(found)] if len(found) > 1 else list(found.values())
+        return cast("Sequence[R]", rows)
 
     def each(self, kind: type[R], /, **where: object) -> Iterator[R]:
         return iter(self.select(kind, **where))

@@ -22,6 +22,8 @@ from rollout_kit.simulation.members import TOKENS, ServerImage
 
 __all__ = ["TOKENS", "MemoryFleet", "ServerImage"]
 
+EVERYTHING = frozenset(Answers)
+
 
 class MemoryFleet(Front):
     """Implements `ports.infra.Infra`: every change is done at once.
@@ -33,7 +35,7 @@ class MemoryFleet(Front):
     after_begin: Callable[[str], None] = staticmethod(lambda _key: None)
 
     def answers(self) -> frozenset[Answers]:
-        return frozenset(Answers)
+        return EVERYTHING
 
     def node_spec(self, node: str) -> ProcessSpec:
         return self.nodes[node].spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import TypedDict, Unpack
 
 from rollout_kit.emulator.memory_store import MemoryStore
@@ -121,11 +122,8 @@ class Site:
         with self.store.write() as rows:
             repair.fire_timers(rows, now_us)
             for spec, number in self.fleet.ticking():
-                settings = ServerSettings(
-                    generation=self.generation,
-                    version=self.images[spec.image].version,
-                    marker=spec.marker,
-                )
+                version = self.images[spec.image].version
+                settings = _of_a_scheduler(self.generation, version, spec.marker)
                 passes.scheduler_tick(
                     rows, settings, process=f"{spec.image}-{number}", now_us=now_us
                 )
@@ -210,6 +208,12 @@ class Site:
             ):
                 found.append(f"{workflow_id}: {run['status']} pinned to {run['compatibility']}")
         return found
+
+
+@cache
+def _of_a_scheduler(generation: Generation, version: str, marker: str | None) -> ServerSettings:
+    """It ticks every second: its settings are made once."""
+    return ServerSettings(generation=generation, version=version, marker=marker)
 
 
 def _usual(generation: Generation, shape: Shape) -> FleetSpec:
