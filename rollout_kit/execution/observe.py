@@ -34,10 +34,9 @@ def observe_fleet(readers: Readers, now_s: float, *, images: Iterable[str] = ())
         looks.append(reading.read_bootstrap(readers, scope.revision, now_s))
     looks.append(survey.read_pins(readers, now_s))
     facts: dict[str, FactValue] = {}
-    situation = Situation()
     for look in looks:
         facts.update(look.facts)
-        situation = situation.merged(look.situation)
+    situation = Situation().merged(*(look.situation for look in looks))
     facts.update(_capabilities(facts))
     facts.update({f"image/{image}/known": _knows(readers, image) for image in images})
     return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)

@@ -22,6 +22,7 @@ VERSION = 2
 UNSEALED = 1
 FIRST = "0" * 64
 """What the first record carries as the hash of its predecessor."""
+_LINE = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def encode(record: Record) -> bytes:
@@ -33,7 +34,7 @@ def encode(record: Record) -> bytes:
     fields = to_json(record)
     del fields[TAG]
     try:
-        text = json.dumps({"version": VERSION, **fields}, separators=(",", ":"), allow_nan=False)
+        text = _LINE.encode({"version": VERSION, **fields})
     except ValueError as error:
         raise CodecError(f"record {record.sequence} cannot be written as JSON: {error}") from error
     line = seal(text.encode("ascii"))

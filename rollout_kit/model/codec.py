@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 T = TypeVar("T")
 TAG = "is"
+Encoder: TypeAlias = Callable[[Any], Any]
 Decoder: TypeAlias = Callable[[Any], Any]
 _PLAIN = frozenset({type(None), bool, int, float, str})
 
@@ -43,33 +44,44 @@ class _Misfit(Exception):
 
 def to_json(value: object) -> Any:
     """`value` as plain JSON types. Dataclasses always carry their tag: unions need no context."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if is_dataclass(kind):
-        body = {TAG: kind.__name__}
-        for name in _names(kind):
-            body[name] = to_json(getattr(value, name))
-        return body
-    match value:
-        case Enum():
-            return value.value
-        case str() | int() | float():
-            return value
-        case dict() | Mapping():  # a dict is told from other values without asking the ABC
-            return {str(key): to_json(item) for key, item in value.items()}
-        case tuple() | list():
-            return [to_json(item) for item in value]
-        case datetime():
-            return value.isoformat()
-        case frozenset() | set():
-            return sorted((to_json(item) for item in value), key=str)
-    raise CodecError(f"{kind.__name__} has no JSON form")
+    kind: Any = type(value)
+    return _encoder(kind)(value)
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind))
+def _encoder(kind: Any) -> Encoder:
+    """What writes values of this class."""
+    if kind in _PLAIN:
+        return lambda value: value
+    if is_dataclass(kind):
+        return _tagged(kind)
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if issubclass(kind, str | int | float):
+        return lambda value: value
+    if issubclass(kind, Mapping):
+        return lambda value: {str(key): to_json(item) for key, item in value.items()}
+    if issubclass(kind, tuple | list):
+        return lambda value: [to_json(item) for item in value]
+    if issubclass(kind, datetime):
+        return lambda value: value.isoformat()
+    if issubclass(kind, frozenset | set):
+        return lambda value: sorted((to_json(item) for item in value), key=str)
+    raise CodecError(f"{kind.__name__} has no JSON form")
+
+
+def _tagged(kind: Any) -> Encoder:
+    names = tuple(item.name for item in fields(kind))
+
+    def write(value: Any) -> dict[str, Any]:
+        body: dict[str, Any] = {TAG: kind.__name__}
+        for name in names:
+            item = getattr(value, name)
+            found: Any = type(item)
+            body[name] = item if found in _PLAIN else _encoder(found)(item)
+        return body
+
+    return write
 
 
 @overload

@@ -20,6 +20,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -80,7 +81,7 @@ class Difference:
         return f"{self.fact}: expected {show(self.expected)}, found {show(self.found)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what was picked out once is kept
 class Observation:
     """One immutable picture of the plan-relevant facts. Nothing in it ticks."""
 
@@ -113,16 +114,14 @@ class Observation:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def nodes(self) -> tuple[str, ...]:
-        return _names(self.facts, "node/")
+        return self._nodes
 
     def maintenance(self) -> tuple[str, ...]:
         return _names(self.facts, "maintenance/")
 
     def cohorts(self) -> tuple[CohortRef, ...]:
         """Every cohort with a fact, in the order first seen."""
-        start = len("cohort/")
-        paths = {k[start : k.rindex("/")]: None for k in self.facts if k.startswith("cohort/")}
-        return tuple(CohortRef.from_path(path) for path in paths)
+        return self._cohorts
 
     def cohorts_of(self, namespace: str, task_queue: str) -> tuple[CohortRef, ...]:
         return tuple(
@@ -138,6 +137,16 @@ class Observation:
     def can(self, capability: str) -> bool:
         """Whether the server was *seen* to do it (rule 18: never by its version)."""
         return self.get(capability_fact(capability)) is True
+
+    @cached_property
+    def _nodes(self) -> tuple[str, ...]:
+        return _names(self.facts, "node/")
+
+    @cached_property
+    def _cohorts(self) -> tuple[CohortRef, ...]:
+        start = len("cohort/")
+        paths = {k[start : k.rindex("/")]: None for k in self.facts if k.startswith("cohort/")}
+        return tuple(CohortRef.from_path(path) for path in paths)
 
 
 def differences(expected: Facts, found: Facts) -> tuple[Difference, ...]:

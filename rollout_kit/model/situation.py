@@ -6,7 +6,8 @@ A number that was not measured is `None`, never 0 (rule 14); the reason stands i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from rollout_kit.model.identity import CohortRef, QueueRef
 
@@ -136,6 +137,10 @@ class ProgramEnd:
     may_pass: bool = False  # with a reason: it can run yet without anybody's doing
 
 
+_NO_NODE, _NO_COHORT, _NO_QUEUE = NodeNumbers(), CohortNumbers(), QueueNumbers()
+"""Of what nobody looked at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """Everything that ticks, as far as it was looked at. Keys are names, not fact paths."""
@@ -154,27 +159,23 @@ class Situation:
     unread: Mapping[str, str] = field(default_factory=dict)  # what could not be read -> why
 
     def node(self, name: str) -> NodeNumbers:
-        return self.nodes.get(name, NodeNumbers())
+        return self.nodes.get(name, _NO_NODE)
 
     def cohort(self, cohort: CohortRef) -> CohortNumbers:
-        return self.cohorts.get(cohort.path, CohortNumbers())
+        return self.cohorts.get(cohort.path, _NO_COHORT)
 
     def queue(self, queue: QueueRef) -> QueueNumbers:
-        return self.queues.get(queue.path, QueueNumbers())
+        return self.queues.get(queue.path, _NO_QUEUE)
 
-    def merged(self, other: Situation) -> Situation:
-        """This situation overlaid with what `other` has looked at."""
-        return Situation(
-            nodes={**self.nodes, **other.nodes},
-            cohorts={**self.cohorts, **other.cohorts},
-            queues={**self.queues, **other.queues},
-            scheduler=other.scheduler or self.scheduler,
-            maintenance={**self.maintenance, **other.maintenance},
-            open_runs={**self.open_runs, **other.open_runs},
-            metrics={**self.metrics, **other.metrics},
-            jobs={**self.jobs, **other.jobs},
-            runs={**self.runs, **other.runs},
-            pins={**self.pins, **other.pins},
-            ended={**self.ended, **other.ended},
-            unread={**self.unread, **other.unread},
-        )
+    def merged(self, *others: Situation) -> Situation:
+        """This situation overlaid with what the others have looked at, one after the other."""
+        scheduler = self.scheduler
+        found: dict[str, dict[str, Any]] = {name: dict(getattr(self, name)) for name in _MAPPINGS}
+        for other in others:
+            scheduler = other.scheduler or scheduler
+            for name, entries in found.items():
+                entries.update(getattr(other, name))
+        return Situation(scheduler=scheduler, **found)
+
+
+_MAPPINGS = tuple(item.name for item in fields(Situation) if item.name != "scheduler")

@@ -35,10 +35,11 @@ PROTOCOLS = ("control_plane", "worker_protocol", "accepts_lower_minors")
 def merged(looks: Iterable[Seen], now_s: float) -> Seen:
     """Several looks as one."""
     facts: dict[str, FactValue] = {}
-    situation = Situation()
+    situations = []
     for look in looks:
         facts.update(look.facts)
-        situation = situation.merged(look.situation)
+        situations.append(look.situation)
+    situation = Situation().merged(*situations)
     return Seen(observation=Observation(facts=facts), situation=situation, at_s=now_s)
 
 

@@ -16,11 +16,12 @@ from rollout_kit.model.observation import FactValue
 from rollout_kit.operations.asking import Missing
 from rollout_kit.ports.infra import ProcessSpec
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def canonical(spec: ProcessSpec) -> str:
     """The spec as canonical JSON, secrets as references."""
-    plain = codec.to_json(replace(spec, version=None))
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(codec.to_json(spec) | {"version": None})
 
 
 def parse(value: FactValue) -> ProcessSpec | None:

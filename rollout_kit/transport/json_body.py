@@ -14,6 +14,14 @@ from rollout_kit.transport.errors import Transient
 from rollout_kit.transport.messages import Request, Response
 
 EXCERPT_CHARACTERS = 60
+_BOM = b"\xef\xbb\xbf"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def parse(request: Request, response: Response) -> Any:
@@ -26,7 +34,7 @@ def parse(request: Request, response: Response) -> Any:
     text = _text(response.body)
     if text is not None:
         try:
-            return json.loads(text, parse_constant=_no_constant)
+            return _DECODER.decode(text)
         except ValueError:
             pass
     raise _broken(request, response, text)
@@ -55,13 +63,9 @@ def kind(response: Response) -> str:
 
 def _text(body: bytes) -> str | None:
     try:
-        return body.decode("utf-8-sig")
+        return body.removeprefix(_BOM).decode()
     except UnicodeDecodeError:
         return None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _broken(request: Request, response: Response, text: str | None) -> OutsideError:
