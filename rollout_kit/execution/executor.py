@@ -51,6 +51,7 @@ from rollout_kit.ports.clock import Clock
 from rollout_kit.ports.journal import Journal
 from rollout_kit.ports.lock import Lock
 from rollout_kit.ports.reporter import Reporter
+from rollout_kit.ports.requests import AsksPeople
 
 SIGN_OF_LIFE_S = 1.0
 SHORTEST_S = 0.001  # a difference that rounding left must still make time pass
@@ -83,6 +84,9 @@ class Executor:
 
     def __init__(self, shell: Shell, *, wait_for_people: bool = False) -> None:
         self.shell = shell
+        infra = shell.readers.infra
+        self.asker = infra if isinstance(infra, AsksPeople) else None
+        """The driver, where it asks people instead of changing anything itself."""
         self.state: RolloutState = fold(shell.journal.read())
         now_s = shell.clock.monotonic_s()
         self.live = Live(

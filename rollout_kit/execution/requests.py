@@ -16,21 +16,15 @@ from rollout_kit.model.state import RolloutState, Standing
 from rollout_kit.operations.api import Seen
 from rollout_kit.operations.infra_change import change_of
 from rollout_kit.operations.registry import KINDS
-from rollout_kit.ports.requests import Asked, AsksPeople
+from rollout_kit.ports.requests import Asked
 
 if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
 
 
-def asker(run: Executor) -> AsksPeople | None:
-    """The driver, where it asks people instead of changing anything itself."""
-    infra = run.shell.readers.infra
-    return infra if isinstance(infra, AsksPeople) else None
-
-
 def tell(run: Executor) -> None:
     """Let such a driver know what the journal knows: what was asked, said, and found done."""
-    driver = asker(run)
+    driver = run.asker
     if driver is not None:
         before = run.state.baseline.observation if run.state.baseline else None
         driver.tell(before, asked(run.state))
@@ -56,7 +50,7 @@ def must_hold(run: Executor, op: Operation, key: str, seen: Seen, *, undo: bool)
     Returns the reason to hold: nobody attends who could see it through, so nothing is begun. "" where
     it may go on: it writes itself, or somebody is here, or said so, or a gap is open already.
     """
-    driver = asker(run)
+    driver = run.asker
     found = change_of(op, key, run.shell.readers.infra) if driver is not None else None
     if driver is None or found is None:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_putting_the_same_key_again_replaces_the_record_in_every_index(store: St
         assert rows.select(Task, state=TaskState.READY) == []
         assert rows.count(Task, state=TaskState.DONE) == 1
         assert rows.count(Task) == 1
+
+
+def test_a_record_changed_in_what_nobody_looks_it_up_by_is_the_new_one_everywhere(
+    store: Store,
+) -> None:
+    changed = replace(a_task("t1"), attempt=7)
+    with store.write() as rows:
+        rows.put(a_task("t1"))
+        rows.put(changed)
+    with store.read() as rows:
+        assert [*rows.select(Task, state=TaskState.READY)] == [changed]
+        assert [*rows.select(Task, run_id="r")] == [changed]
+        assert rows.get(Task, "t1") == changed
 
 
 def test_records_are_listed_in_the_order_of_their_keys(store: Store) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
+from typing import Any
 
 from rollout_kit.model.events import (
     Attached,
@@ -33,6 +35,12 @@ IN_FLIGHT_S = 4.5
 """What a process had sent when it lost its lock arrives within the time that it waits for an answer."""
 
 
+@lru_cache(maxsize=1)
+def _records(journal: bytes) -> tuple[dict[str, Any], ...]:
+    """Its whole lines as JSON, which both rules about lines look at."""
+    return tuple(map(json.loads, journal.split(b"\n")[:-1]))
+
+
 class ChainWhole(Rule):
     """Each line names the hash of the one before, counts up by one, and nothing is torn.
 
@@ -58,8 +66,8 @@ class ChainWhole(Rule):
         if rest:
             self._say(truth.at_s, f"{len(rest)} bytes of a torn record stand at the end")
         before = "0" * 64
-        for number, line in enumerate(lines):
-            record = json.loads(line)
+        records = _records(truth.journal)
+        for number, (line, record) in enumerate(zip(lines, records, strict=True)):
             if record["sequence"] != number:
                 self._say(truth.at_s, f"record {record['sequence']} stands in place {number}")
             if record["previous"] != before:
@@ -75,8 +83,7 @@ class NeverBack(Rule):
 
     def finish(self, truth: Truth, ending: Ending) -> tuple[Violation, ...]:
         attended_s, fence = 0.0, 0
-        for line in truth.journal.split(b"\n")[:-1]:
-            record = json.loads(line)
+        for record in _records(truth.journal):
             number = record["sequence"]
             if record["attended_s"] < attended_s:
                 said = f"{record['attended_s']}s attended in record {number}, after {attended_s}s"
