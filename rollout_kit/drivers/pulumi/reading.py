@@ -54,7 +54,8 @@ def version(stack: Stack, cli: Cli) -> str:
             return str(found["version"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    printed = _expect_success(_run(cli, ["version"], str(Path.cwd())), Mask({})).stdout
+    words = ["--non-interactive", "version"]
+    printed = _expect_success(_run(cli, words, str(Path.cwd())), Mask({})).stdout
     if (unfit := failures.unfit_version(printed)) is not None:
         raise failures.error(unfit)
     text = printed.strip().removeprefix("v")
