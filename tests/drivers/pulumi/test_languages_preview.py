@@ -26,7 +26,8 @@ pytestmark = [
 ]
 NODES = ("api-1", "api-2")
 ENTANGLED_IN_YAML = """\
-  entangled:
+  knot: # a key of the configuration has its name already
+    name: entangled
     type: lab:index:Thing
     properties: {value: {"fn::toJSON": '${fleet:nodes}'}}
     options: {version: 1.0.0}
@@ -102,6 +103,6 @@ def test_what_would_touch_a_foreign_resource_is_refused_in_any_language(
             "apply", "plan.yaml", "--state", STATE, environment=told, within_s=WITHIN_S
         )
         assert refused.code == 13, refused.both
-        assert "api/api-1/replace: update Thing entangled (value)" in refused.both
+        assert "api/api-1/detach: update Thing entangled (value)" in refused.both
         assert here.events() == []
     assert real_or_standin.world() == before
