@@ -32,9 +32,11 @@ JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", 
 def main(action: str) -> None:
     match action:
         case "describe":
-            tell(contract=1, answers=["spec", "processes", "jobs"])
+            tell(contract=1, answers=["spec", "processes", "jobs"], actions=["preview"])
         case "observe":
             tell(contract=1, **observe())
+        case "preview":
+            tell(contract=1, changes=preview(json.load(sys.stdin)["changes"]))
         case "apply":
             request = json.load(sys.stdin)
             apply(request["change"], request["key"])
@@ -72,7 +74,9 @@ def look() -> dict[str, dict]:
     for machine, told in playbook("observe").items():
         lines = [line.partition(" ") for line in told["containers"]]
         containers = [
-            {**json.loads(label), "runs": state == "running"} for state, _, label in lines
+            {**json.loads(label), "runs": state == "running"}
+            for state, _, label in lines
+            if label.startswith("{")  # a warning of docker's may stand among them
         ]
         found[machine] = {"groups": told["groups"], "containers": containers}
     return found
@@ -98,24 +102,74 @@ def cohort(containers: list[dict]) -> dict[str, object]:
     }
 
 
+# --- what changes would do -----------------------------------------------------------------------
+
+
+def preview(changes: list[dict]) -> list[dict[str, object]]:
+    world = standing()
+    return [{"operation": one["operation"], **previewed(one["change"], world)} for one in changes]
+
+
+def standing() -> dict[str, dict]:
+    """What runs, by the name of its containers."""
+    seen = observe()
+    found = {f"node/{name}": one for name, one in seen["nodes"].items()}
+    found |= {cohort_name(one): one for one in seen["cohorts"]}
+    return {**found, "scheduler": seen["scheduler"] or {"image": ""}}
+
+
+def previewed(change: dict, world: dict[str, dict]) -> dict[str, object]:
+    """What it changes after those before it: `world` is what they leave. Image "": nothing runs."""
+    name, spec = name_of(change), change.get("spec", change) or {"image": ""}
+    fields = ("image", "marker", "server_id", "replicas")
+    wanted = {field: spec[field] for field in fields if field in spec}
+    here = world.get(name, {"image": ""})
+    new = change["kind"] == "set_cohort" and name not in world
+    if change["kind"] != "run_job":  # each run is another one
+        world[name] = here | wanted
+    return {
+        "resources": [name],
+        "kinds": ["container"],
+        "changed": [field for field, value in wanted.items() if here.get(field) != value],
+        "creates": [name] if new else [],
+    }
+
+
+def name_of(change: dict) -> str:
+    """What the labels of its containers say they are."""
+    match change["kind"]:
+        case "replace_node":
+            return f"node/{change['node']}"
+        case "set_scheduler":
+            return "scheduler"
+        case "set_cohort":
+            return cohort_name(change)
+        case "run_job":
+            return f"job/{change['job']}"
+        case other:
+            sys.exit(f"{other}: not mine to do")
+
+
+def cohort_name(place: dict) -> str:
+    return f"worker/{place['namespace']}/{place['task_queue']}/{place['build_id'] or ''}"
+
+
 # --- one change: it may come again after a crash, so each ends where it should from anywhere -------
 
 
 def apply(change: dict, key: str) -> None:
-    machines = look()
+    what, machines = name_of(change), look()
     match change["kind"]:
+        case "run_job":
+            run(change, key)
         case "replace_node":
-            replace(change["node"], f"node/{change['node']}", change["spec"], machines)
+            replace(change["node"], what, change["spec"], machines)
         case "set_scheduler":
             (machine,) = of("scheduler", machines)
-            replace(machine, "scheduler", change["spec"], machines)
+            replace(machine, what, change["spec"], machines)
         case "set_cohort":
             for number, machine in enumerate(workers := of("workers", machines)):
                 scale(machine, change, machines, range(number, change["replicas"], len(workers)))
-        case "run_job":
-            run(change, key)
-        case other:
-            sys.exit(f"{other}: not mine to do")
 
 
 def replace(machine: str, what: str, spec: dict | None, machines: dict[str, dict]) -> None:
@@ -123,28 +177,34 @@ def replace(machine: str, what: str, spec: dict | None, machines: dict[str, dict
     if spec:
         told = {"is": what, **{name: spec[name] for name in ("image", "marker", "server_id")}}
         variables = SHARED | {MARKER: spec["marker"], SERVER_ID: spec["server_id"]}
-        start = [container(name_of(what), {**told, "environment": SHARED}, variables)]
+        start = [container(container_name(what), {**told, "environment": SHARED}, variables)]
         now = [one for one in machines[machine]["containers"] if one["is"] == what and one["runs"]]
         if now and all(now[0].get(name) == value for name, value in told.items()):
             return
-    there = any(one["is"] == what for one in machines[machine]["containers"])
-    change_machine(machine, remove=[name_of(what)] if there else [], start=start)
+    there = [one for one in machines[machine]["containers"] if one["is"] == what]
+    change_machine(
+        machine,
+        stop=[container_name(what) for one in there if one["runs"]],
+        remove=[container_name(what) for _ in there],
+        start=start,
+    )
 
 
 def scale(machine: str, change: dict, machines: dict[str, dict], numbers: range) -> None:
     """The workers with these numbers run on this machine, and no others of their build."""
-    place = {name: change[name] for name in ("namespace", "task_queue", "build_id")}
-    what = f"worker/{place['namespace']}/{place['task_queue']}/{place['build_id'] or ''}"
+    what = cohort_name(change)
     there = {one["number"]: one for one in machines[machine]["containers"] if one["is"] == what}
     runs = {n for n, one in there.items() if one["runs"] and one["image"] == change["image"]}
     missing = [number for number in numbers if number not in runs]
-    told = {"is": what, **place, "image": change["image"]}
-    values = {BUILD_ID: place["build_id"]}
+    told = {name: change[name] for name in ("namespace", "task_queue", "build_id", "image")}
+    values = {BUILD_ID: change["build_id"]}
+    ends = [n for n, one in there.items() if one["runs"] and (n in missing or n not in numbers)]
+    names = {number: container_name(what, number) for number in [*there, *missing]}
     change_machine(
         machine,
-        stop=[name_of(what, n) for n, one in there.items() if one["runs"] and n not in numbers],
-        remove=[name_of(what, number) for number in missing if number in there],
-        start=[container(name_of(what, n), {**told, "number": n}, values) for n in missing],
+        stop=[names[n] for n in ends],
+        remove=[names[n] for n in missing if n in there],
+        start=[container(names[n], {"is": what, **told, "number": n}, values) for n in missing],
     )
 
 
@@ -153,7 +213,7 @@ def container(name: str, label: dict, variables: dict[str, str | None]) -> dict[
     return {"name": name, "image": label["image"], "label": json.dumps(label), "options": options}
 
 
-def name_of(what: str, number: int | None = None) -> str:
+def container_name(what: str, number: int | None = None) -> str:
     name = re.sub(r"[^\w.-]", "-", f"fleet-{what}")
     return name if number is None else f"{name}-{number}"
 
@@ -165,15 +225,14 @@ def of(group: str, machines: dict[str, dict]) -> list[str]:
 def change_machine(machine: str, **lists: list) -> None:
     wanted = {"stop": [], "remove": [], "start": [], **lists}
     if any(wanted.values()):
-        tell(
-            sentence=f"changing {machine}: {', '.join(f'{len(v)} to {k}' for k, v in wanted.items() if v)}"
-        )
+        said = ", ".join(f"{len(some)} to {what}" for what, some in wanted.items() if some)
+        tell(sentence=f"changing {machine}: {said}")
         playbook("change", machine=machine, **wanted)
 
 
 def run(change: dict, key: str) -> None:
     name = f"fleet-job-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    told = playbook("job", job_name=name, image=change["image"], command=JOBS[change["job"]])["job"]
+    told = playbook("job", job_name=name, image=change["image"], command=JOBS[change["job"]])
     sys.stdout.write(told["out"] + "\n")
     sys.stderr.write(told["err"])
     sys.exit(told["status"])
@@ -183,12 +242,11 @@ def run(change: dict, key: str) -> None:
 
 
 def playbook(tag: str, **variables: object) -> dict[str, dict]:
-    """Run the plays of this tag; what each machine has handed over."""
+    """Run the plays of this tag; what they have handed over."""
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder) / "variables.json"
-        results = Path(folder) / "results"
-        results.mkdir()
-        given.write_text(json.dumps({**variables, "handed_over": str(results)}))
+        result = Path(folder) / "result.json"
+        given.write_text(json.dumps({**variables, "handed_over": str(result)}))
         book = str(HERE / "command-ansible.playbook.yml")
         argv = ["ansible-playbook", "-i", INVENTORY, "--tags", tag, "-e", f"@{given}", book]
         done = subprocess.run(argv, check=False, text=True, stdout=subprocess.PIPE)
@@ -196,7 +254,7 @@ def playbook(tag: str, **variables: object) -> dict[str, dict]:
             bad = ("fatal:", "failed:", "ERROR", "[ERROR]")
             said = [line for line in done.stdout.splitlines() if line.startswith(bad)]
             sys.exit("\n".join([f"ansible-playbook ended with {done.returncode}", *said]))
-        return {path.name: json.loads(path.read_text()) for path in sorted(results.iterdir())}
+        return json.loads(result.read_text()) if result.exists() else {}
 
 
 if __name__ == "__main__":

@@ -35,11 +35,13 @@ TOLD = (  # what a plan is judged by; no secret is among them
 )
 JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", "migrate:status"]}
 COHORT = ("namespace", "task_queue", "build_id")
-LIVES = ("ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING")  # in these a container may be at work
-REGISTERED = (  # what of a described task definition may be registered again
-    *("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions"),
-    *("placementConstraints", "requiresCompatibilities", "cpu", "memory", "pidMode", "ipcMode"),
-    *("volumes", "proxyConfiguration", "ephemeralStorage", "runtimePlatform"),
+COMING, GONE = (
+    ("PROVISIONING", "PENDING"),
+    ("DEPROVISIONING", "STOPPED"),
+)  # else containers are at work
+GIVEN = (  # what ECS adds to a task definition, and takes from nobody
+    *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities"),
+    *("registeredAt", "registeredBy", "deregisteredAt"),
 )
 LIKE = (  # what the service of a new build has in common with its model
     *("launchType", "capacityProviderStrategy", "platformVersion", "networkConfiguration"),
@@ -50,13 +52,15 @@ LOOK_S = float(os.environ.get("FLEET_LOOK_S", "3"))
 
 def main(action: str) -> None:
     if action == "describe":
-        return tell(contract=1, answers=["spec", "processes", "jobs"])
+        return tell(contract=1, answers=["spec", "processes", "jobs"], actions=["preview"])
     from botocore.exceptions import BotoCoreError, ClientError  # takes its time
 
     try:
         match action:
             case "observe":
                 tell(contract=1, **observe())
+            case "preview":
+                tell(contract=1, changes=preview(json.load(sys.stdin)["changes"]))
             case "apply":
                 request = json.load(sys.stdin)
                 apply(request["change"], request["key"])
@@ -73,67 +77,71 @@ def tell(**answer: object) -> None:
 
 
 def observe() -> dict[str, object]:
-    found = services()
-    running = live()
-    scheduler = found.get("fleet-scheduler")
+    found = standing()
     return {
-        "nodes": below("fleet-node-", found, running),
-        "scheduler": seen(scheduler, running) if scheduler and scheduler["desiredCount"] else None,
-        "maintenance": below("fleet-maintenance-", found, running),
-        "cohorts": [
-            {
-                **cohort_of(service),
-                "image": program(definition(service["taskDefinition"]))["image"],
-                "replicas": service["desiredCount"],
-                "processes": len(running.get(name, ())),
-            }
-            for name, service in found.items()
-            if name.startswith("fleet-worker-")
-        ],
+        "nodes": below("fleet-node-", found),
+        "scheduler": found.get("fleet-scheduler"),
+        "maintenance": below("fleet-maintenance-", found),
+        "cohorts": list(below("fleet-worker-", found).values()),
     }
 
 
-def below(prefix: str, found: dict[str, dict], running: dict[str, list]) -> dict[str, object]:
+def below(prefix: str, found: dict[str, dict]) -> dict[str, dict]:
     names = [name for name in found if name.startswith(prefix)]
-    return {name.removeprefix(prefix): seen(found[name], running) for name in names}
+    return {name.removeprefix(prefix): found[name] for name in names}
 
 
-def seen(service: dict, running: dict[str, list]) -> dict[str, object]:
+def standing() -> dict[str, dict]:
+    """What runs, by service; a scheduler that nobody wants is told until it is gone."""
+    found, running = services(), live()
+    if not running.get("fleet-scheduler") and not found.get("fleet-scheduler", {}).get(
+        "desiredCount"
+    ):
+        found.pop("fleet-scheduler", None)
+    return {name: seen(one, running.get(name, [])) for name, one in found.items()}
+
+
+def seen(service: dict, tasks: list[dict]) -> dict[str, object]:
     """What its tasks run, not what the service wants: they may be of a revision before it."""
-    tasks = running.get(service["serviceName"], [])
-    if not tasks:
-        return {"image": "", "processes": 0}
     wanted = service["taskDefinition"]
-    arns = {task["taskDefinitionArn"] for task in tasks}
-    ran = program(definition(next(iter(sorted(arns - {wanted})), wanted)))
+    at_work = [task for task in tasks if task["lastStatus"] not in COMING]
+    before = {task["taskDefinitionArn"] for task in at_work} - {wanted}
+    ran = program(definition(min(before, default=wanted)))
+    if service["serviceName"].startswith("fleet-worker-"):
+        counts = {"replicas": service["desiredCount"], "processes": len(at_work)}
+        return {**cohort_of(service), "image": ran["image"], **counts}
+    if not at_work:
+        return {"image": "", "processes": 0}
     values = variables(ran)
     return {
         "image": ran["image"],
         "marker": values.get(MARKER),
         "server_id": values.get(SERVER_ID),
         "environment": {name: values[name] for name in TOLD if name in values},
-        "processes": len(tasks),
+        "processes": len(at_work),
     }
 
 
 def services() -> dict[str, dict]:
     arns = [arn for arn in listed("list_services", "serviceArns") if "/fleet-" in arn]
-    found = []
-    for at in range(0, len(arns), 10):
-        told = ecs("describe_services", services=arns[at : at + 10], include=["TAGS"])
-        found += told["services"]
+    some = [arns[at : at + 10] for at in range(0, len(arns), 10)]
+    told = [ecs("describe_services", services=part, include=["TAGS"]) for part in some]
+    found = [one for part in told for one in part["services"]]
     return {one["serviceName"]: one for one in found if one["status"] == "ACTIVE"}
 
 
 def live() -> dict[str, list[dict]]:
-    """Tasks whose containers may be at work, by the service that they belong to."""
-    arns = set(listed("list_tasks", "taskArns"))
-    arns |= set(listed("list_tasks", "taskArns", desiredStatus="STOPPED"))
+    """Tasks that are not gone, by the service that they belong to."""
+    arns = {arn for status in ("RUNNING", "STOPPED") for arn in task_arns(desiredStatus=status)}
     found: dict[str, list[dict]] = {}
     for task in tasks(sorted(arns)):
-        if task["lastStatus"] in LIVES:
+        if task["lastStatus"] not in GONE:
             found.setdefault(task["group"].removeprefix("service:"), []).append(task)
     return found
+
+
+def task_arns(**given: str) -> list[str]:
+    return listed("list_tasks", "taskArns", **given)
 
 
 def tasks(arns: list[str]) -> list[dict]:
@@ -158,74 +166,117 @@ def cohort_of(service: dict) -> dict[str, str | None]:
     return {name: tags.get(name) for name in COHORT}
 
 
-# --- one change: it may come again after a crash, so each ends where it should from anywhere -------
+# --- what changes would do -----------------------------------------------------------------------
 
 
-def apply(change: dict, key: str) -> None:
+def preview(changes: list[dict]) -> list[dict[str, object]]:
+    world = standing()
+    return [{"operation": one["operation"], **previewed(one["change"], world)} for one in changes]
+
+
+def previewed(change: dict, world: dict[str, dict]) -> dict[str, object]:
+    """What it changes after those before it: `world` is what they leave. Image "": nothing runs."""
+    name, spec = name_of(change), change.get("spec", change) or {"image": ""}
+    fields = ("image", "marker", "server_id", "replicas")
+    wanted = {field: spec[field] for field in fields if field in spec}
+    here = world.get(name, {"image": ""})
+    new = change["kind"] == "set_cohort" and name not in world
+    if change["kind"] != "run_job":  # each run is another one
+        world[name] = here | wanted
+    return {
+        "resources": [f"service/{name}"],
+        "kinds": ["service"],
+        "changed": [field for field, value in wanted.items() if here.get(field) != value],
+        "creates": [f"service/{name}"] if new else [],
+    }
+
+
+def name_of(change: dict) -> str:
     match change["kind"]:
         case "replace_node":
-            replace(f"fleet-node-{change['node']}", change["spec"])
+            return f"fleet-node-{change['node']}"
         case "set_maintenance":
-            replace(f"fleet-maintenance-{change['name']}", change["spec"])
-        case "set_scheduler" if change["spec"] is None:
-            scale("fleet-scheduler", 0)
+            return f"fleet-maintenance-{change['name']}"
         case "set_scheduler":
-            replace("fleet-scheduler", change["spec"])
+            return "fleet-scheduler"
         case "set_cohort":
-            set_cohort(change)
+            return cohort_name(change)
         case "run_job":
-            run(change, key)
+            return "fleet-job"
         case other:
             sys.exit(f"{other}: not mine to do")
 
 
+def cohort_name(place: dict) -> str:
+    name = f"fleet-worker-{place['task_queue']}-{place['build_id'] or 'plain'}"
+    return re.sub(r"[^\w-]", "_", name)
+
+
+# --- one change: it may come again after a crash, so each ends where it should from anywhere -------
+
+
+def apply(change: dict, key: str) -> None:
+    name = name_of(change)
+    match change["kind"]:
+        case "run_job":
+            run(change, key)
+        case "set_cohort":
+            set_cohort(name, change)
+        case "set_scheduler" if change["spec"] is None:
+            scale(name, 0)
+        case _:
+            replace(name, change["spec"])
+
+
 def replace(name: str, spec: dict) -> None:
     """One task: what runs is gone before the next one starts."""
+    now = known(name)
     wanted = {MARKER: spec["marker"], SERVER_ID: spec["server_id"]}
-    arn = revision(known(name)["taskDefinition"], spec["image"], wanted)
-    if known(name)["taskDefinition"] != arn:
+    arn = revision(now["taskDefinition"], spec["image"], wanted)
+    cut_off = now["desiredCount"] == 0  # its task may still be stopping
+    if now["taskDefinition"] != arn or cut_off:
         scale(name, 0)
     scale(name, 1, arn)
 
 
 def scale(name: str, count: int, arn: str | None = None) -> None:
     """So many tasks of this revision (None: of the present one), and no other."""
-    given = {"taskDefinition": arn} if arn else {}
-    ecs("update_service", service=name, desiredCount=count, **given)
+    wanted = arn or known(name)["taskDefinition"]
+    ecs("update_service", service=name, desiredCount=count, taskDefinition=wanted)
     while True:
-        wanted = arn or known(name)["taskDefinition"]
+        now = known(name)
+        if (now["taskDefinition"], now["desiredCount"]) != (wanted, count):
+            sys.exit(
+                f"{name} has been changed by somebody else, or by its circuit breaker, meanwhile"
+            )
         found = live().get(name, [])
         runs = [one for one in found if one["lastStatus"] == "RUNNING"]
         here = [one for one in runs if one["taskDefinitionArn"] == wanted]
         if len(here) == len(found) == count:
             return
-        said = next((event["message"] for event in known(name)["events"]), "")
-        before = f"{len(found) - len(here)} of before"
+        said = next((event["message"] for event in now["events"]), "")
+        before = f"{sum(one['taskDefinitionArn'] != wanted for one in found)} of before"
         tell(sentence=f"{name}: {len(here)} of {count} run, {before}; {said}")
         time.sleep(LOOK_S)
 
 
-def set_cohort(change: dict) -> None:
+def set_cohort(name: str, change: dict) -> None:
     found = services().values()
-    place = {name: change[name] for name in COHORT}
+    place = {field: change[field] for field in COHORT}
     own = next((one for one in found if cohort_of(one) == place), None)
     given = {BUILD_ID: change["build_id"]}
     if own is not None:
-        name = own["serviceName"]
         arn = revision(own["taskDefinition"], change["image"], given)
-    else:
-        alike = place | {"build_id": ""}
-        queue = [one for one in found if cohort_of(one) | {"build_id": ""} == alike]
-        if not queue:
-            sys.exit(f"no service fleet-worker-… of the queue {change['task_queue']} to copy")
-        model = max(queue, key=lambda one: one["desiredCount"])
-        name = f"fleet-worker-{change['task_queue']}-{change['build_id'] or 'plain'}"
-        name = re.sub(r"[^\w-]", "_", name)
-        arn = revision(model["taskDefinition"], change["image"], given, family=name)
-        tags = [{"key": key, "value": value} for key, value in place.items() if value is not None]
-        like = {field: model[field] for field in LIKE if model.get(field)} | {"tags": tags}
-        ecs("create_service", serviceName=name, taskDefinition=arn, desiredCount=0, **like)
-    scale(name, change["replicas"], arn)
+        return scale(own["serviceName"], change["replicas"], arn)
+    queue = [one for one in found if cohort_of(one) | {"build_id": ""} == place | {"build_id": ""}]
+    if not queue:
+        sys.exit(f"no service fleet-worker-… of the queue {change['task_queue']} to copy")
+    model = max(queue, key=lambda one: one["desiredCount"])
+    arn = revision(model["taskDefinition"], change["image"], given, family=name)
+    tags = [{"key": key, "value": value} for key, value in place.items() if value is not None]
+    like = {field: model[field] for field in LIKE if model.get(field)} | {"tags": tags}
+    ecs("create_service", serviceName=name, taskDefinition=arn, desiredCount=0, **like)
+    return scale(name, change["replicas"], arn)
 
 
 def revision(arn: str, image: str, values: dict[str, str | None], family: str = "") -> str:
@@ -239,7 +290,7 @@ def revision(arn: str, image: str, values: dict[str, str | None], family: str = 
         return arn
     container["image"] = image
     container["environment"] = [{"name": name, "value": v} for name, v in environment.items()]
-    body = {name: found[name] for name in REGISTERED if found.get(name)}
+    body = {name: value for name, value in found.items() if name not in GIVEN}
     made = aws("ecs").register_task_definition(**body | ({"family": family} if family else {}))
     return made["taskDefinition"]["taskDefinitionArn"]
 
@@ -247,11 +298,8 @@ def revision(arn: str, image: str, values: dict[str, str | None], family: str = 
 def run(change: dict, key: str) -> None:
     """A task of its own; one that this key has started already is awaited, not run twice."""
     name = f"fleet-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    arns = [
-        arn
-        for status in ("RUNNING", "STOPPED")
-        for arn in listed("list_tasks", "taskArns", startedBy=name, desiredStatus=status)
-    ]
+    states = ("RUNNING", "STOPPED")
+    arns = [arn for status in states for arn in task_arns(startedBy=name, desiredStatus=status)]
     found = [task for task in tasks(arns) if not failure(task)]
     arn = found[0]["taskArn"] if found else begin(change, name)
     while (task := tasks([arn])[0])["lastStatus"] != "STOPPED":
@@ -264,7 +312,8 @@ def run(change: dict, key: str) -> None:
 
 def begin(change: dict, name: str) -> str:
     arn = revision("fleet-job", change["image"], {})
-    model = next(one for one in services().values() if one["serviceName"].startswith("fleet-node-"))
+    nodes = [one for name, one in services().items() if name.startswith("fleet-node-")]
+    model = nodes[0] if nodes else sys.exit(f"there is no service fleet-node-… in {CLUSTER}")
     like = {field: model[field] for field in LIKE[:4] if model.get(field)}
     command = {"name": program(definition(arn))["name"], "command": JOBS[change["job"]]}
     overrides = {"containerOverrides": [command]}
@@ -296,9 +345,9 @@ def printed(task: dict) -> str:
 
 
 def known(name: str) -> dict:
-    return services().get(name) or sys.exit(
-        f"there is no service {name} in {CLUSTER}: create it first"
-    )
+    found = ecs("describe_services", services=[name])["services"]
+    active = [one for one in found if one["status"] == "ACTIVE"]
+    return active[0] if active else sys.exit(f"there is no service {name} in {CLUSTER}: create it")
 
 
 def ecs(what: str, **given: object) -> dict:

@@ -39,9 +39,12 @@ JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", 
 def main(action: str) -> None:
     match action:
         case "describe":
-            tell(contract=1, answers=["spec", "membership", "connections", "processes", "jobs"])
+            answers = ["spec", "membership", "connections", "processes", "jobs"]
+            tell(contract=1, answers=answers, actions=["preview"])
         case "observe":
             tell(contract=1, **observe())
+        case "preview":
+            tell(contract=1, changes=preview(json.load(sys.stdin)["changes"]))
         case "apply":
             apply(json.load(sys.stdin)["change"])
 
@@ -110,6 +113,59 @@ def instances(template: str) -> list[str]:
     return [path.name.removeprefix(f"{template}@").removesuffix(".service.env") for path in paths]
 
 
+# --- what changes would do -----------------------------------------------------------------------
+
+
+def preview(changes: list[dict]) -> list[dict[str, object]]:
+    world = standing()
+    return [{"operation": one["operation"], **previewed(one["change"], world)} for one in changes]
+
+
+def standing() -> dict[str, dict]:
+    """What runs, by the name of its unit."""
+    seen = observe()
+    found = {f"fleet-node@{name}": one for name, one in seen["nodes"].items()}
+    found |= {f"haproxy/fleet/{name}": one for name, one in seen["nodes"].items()}
+    found |= {f"fleet-maintenance@{name}": one for name, one in seen["maintenance"].items()}
+    found |= {f"fleet-worker@{base(one)}:*": one for one in seen["cohorts"]}
+    return {**found, "fleet-scheduler": seen["scheduler"] or {"image": ""}}
+
+
+def previewed(change: dict, world: dict[str, dict]) -> dict[str, object]:
+    """What it changes after those before it: `world` is what they leave. Image "": nothing runs."""
+    name, spec = name_of(change), change.get("spec", change) or {"image": ""}
+    fields = ("image", "marker", "server_id", "replicas", "attached")
+    wanted = {field: spec[field] for field in fields if field in spec}
+    here = world.get(name, {"image": ""})
+    new = change["kind"] == "set_cohort" and name not in world
+    if change["kind"] != "run_job":  # each run is another one
+        world[name] = here | wanted
+    return {
+        "resources": [name],
+        "kinds": ["HAProxy server" if change["kind"] == "set_attached" else "unit"],
+        "changed": [field for field, value in wanted.items() if here.get(field) != value],
+        "creates": [name] if new else [],
+    }
+
+
+def name_of(change: dict) -> str:
+    match change["kind"]:
+        case "set_attached":
+            return f"haproxy/fleet/{change['node']}"
+        case "replace_node":
+            return f"fleet-node@{change['node']}"
+        case "set_maintenance":
+            return f"fleet-maintenance@{change['name']}"
+        case "set_scheduler":
+            return "fleet-scheduler"
+        case "set_cohort":
+            return f"fleet-worker@{base(change)}:*"
+        case "run_job":
+            return f"podman run {' '.join(JOBS[change['job']])}"
+        case other:
+            sys.exit(f"{other}: not mine to do")
+
+
 # --- one change: it may come again after a crash, so each ends where it should from anywhere -------
 
 
@@ -118,14 +174,10 @@ def apply(change: dict) -> None:
         case "set_attached":
             state = "ready" if change["attached"] else "drain"
             ask_front(f"set server fleet/{change['node']} state {state}")
-        case "replace_node":
-            start(f"fleet-node@{change['node']}", change["spec"])
-        case "set_maintenance":
-            start(f"fleet-maintenance@{change['name']}", change["spec"])
         case "set_scheduler" if change["spec"] is None:
             systemctl("stop", "fleet-scheduler.service")
-        case "set_scheduler":
-            start("fleet-scheduler", change["spec"])
+        case "replace_node" | "set_maintenance" | "set_scheduler":
+            start(name_of(change), change["spec"])
         case "set_cohort":
             scale(change)
         case "run_job":

@@ -27,7 +27,8 @@ REGION, ACCOUNT, CLUSTER = "eu-central-1", "123456789012", "fleet"
 class Agents:
     """Keep as many tasks of each service as it wants, of its revision; end what belongs to none.
 
-    `broken`: images whose tasks end with status 1. `printed`: what a job writes to its log.
+    `broken`: images whose tasks end with status 1. `slow`: services whose tasks do not end.
+    `printed`: what a job writes to its log.
     """
 
     api: Any
@@ -35,6 +36,7 @@ class Agents:
     broken: set[str] = field(default_factory=set)
     printed: str = "Nothing to migrate"
     machines: Machines | None = None
+    slow: set[str] = field(default_factory=set)
     started: list[tuple[str, str]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -76,6 +78,8 @@ class Agents:
             self.machines.start(task.id, what_is(service.name), {**given, IMAGE: image})
 
     def _stop(self, task: Any) -> None:
+        while task.group.removeprefix("service:") in self.slow and not self._over.wait(0.02):
+            pass
         if self.machines:
             self.machines.stop(task.id)
         task.last_status = "STOPPED"

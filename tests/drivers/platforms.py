@@ -196,7 +196,7 @@ def ansible(folder: Path, info: SandboxInfo, there: list[Thing]) -> Iterator[dic
     """The real ansible-playbook over a local connection; docker is a stand-in that starts processes."""
     for name in ("command-ansible.py", "command-ansible.playbook.yml"):
         shutil.copy(PLANS / name, folder)
-    groups = {"nodes": list(NODES), "scheduler": ["control-1"], "workers": ["worker-1"]}
+    groups = {"nodes": list(NODES), "scheduler": [NODES[0]], "workers": [NODES[0]]}
     docker = docker_standin.Docker(folder.parent / "docker", info)
     lines = ["[all:vars]", f"ansible_python_interpreter={sys.executable}"]
     for group, names in groups.items():
@@ -215,7 +215,7 @@ def ansible(folder: Path, info: SandboxInfo, there: list[Thing]) -> Iterator[dic
     try:
         for thing in there:
             kind, _, name = what_is(thing.name).partition("/")
-            machine = {"node": name, "scheduler": "control-1", "worker": "worker-1"}[kind]
+            machine = name if kind == "node" else NODES[0]
             label: dict[str, Any] = {"is": what_is(thing.name), "image": thing.image}
             if thing.queue:
                 number = next(numbers.setdefault(thing.name, itertools.count()))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from rollout_kit.drivers.command.driver import CommandDriver
 from rollout_kit.model.identity import CohortRef
+from rollout_kit.ports.errors import InFlight
 from rollout_kit.ports.infra import (
     Answers,
     CohortSpec,
@@ -118,7 +120,6 @@ def machines(tmp_path: Path) -> Machines:
 
 def look(machines: Machines, what: str) -> object:
     """A reading that may have to wait for Ansible."""
-    from rollout_kit.ports.errors import InFlight
 
     def read() -> tuple[object] | None:
         try:
@@ -140,7 +141,8 @@ def look(machines: Machines, what: str) -> object:
 def test_a_node_is_removed_then_started_anew_and_a_second_time_left_alone(
     machines: Machines,
 ) -> None:
-    assert machines.driver.answers() == {Answers.SPEC, Answers.PROCESSES, Answers.JOBS}
+    offered = {Answers.SPEC, Answers.PROCESSES, Answers.JOBS, Answers.ANNOUNCE}
+    assert machines.driver.answers() == offered
     assert look(machines, "api-1") == ProcessSpec(image="")
     one = ProcessSpec(image="server:1", server_id="api-1", environment=SHARED)
     machines.done("r/one/1", ReplaceNode(node="api-1", spec=one))
@@ -148,7 +150,7 @@ def test_a_node_is_removed_then_started_anew_and_a_second_time_left_alone(
     machines.done("r/api/api-1/replace/1", ReplaceNode(node="api-1", spec=TWO))
     assert look(machines, "api-1") == TWO
     assert look(machines, "api-2") == ProcessSpec(image="")
-    assert [call[0] for call in machines.calls("api-1")] == ["run", "rm", "run"]
+    assert [call[0] for call in machines.calls("api-1")] == ["run", "stop", "rm", "run"]
     assert machines.calls("api-2") == []
     last = machines.calls("api-1")[-1]
     assert "--env=DW_V2_CURRENT_COMPATIBILITY=blue" in last
@@ -163,7 +165,7 @@ def test_the_scheduler_stops_and_starts(machines: Machines) -> None:
     assert look(machines, "scheduler") == spec
     machines.done("r/scheduler/stop/1", SetScheduler(spec=None))
     assert look(machines, "scheduler") is None
-    assert [call[0] for call in machines.calls("control-1")] == ["run", "rm"]
+    assert [call[0] for call in machines.calls("control-1")] == ["run", "stop", "rm"]
 
 
 def test_workers_are_spread_grow_and_stop_and_are_remembered(machines: Machines) -> None:
@@ -187,6 +189,31 @@ def test_a_job_runs_once_under_its_key_and_anew_after_it_failed(machines: Machin
     runs = [call for call in machines.calls("api-1") if call[0] == "run"]
     assert runs[0][-3:] == ["php", "artisan", "migrate:status"]
     assert [call[-2] for call in runs[1:]] == ["broken", "server:2"]
+
+
+def test_its_preview_names_the_containers_each_change_after_those_before(
+    machines: Machines,
+) -> None:
+    found: list[dict[str, tuple[tuple[str, ...], ...]]] = []
+
+    def told() -> bool:
+        with suppress(InFlight):
+            found.append(machines.previewed())
+        return bool(found)
+
+    assert eventually(told, 60.0)
+    new, old = "worker/orders/orders/b2", "worker/orders/orders/b1"
+    server = ("image", "marker", "server_id")
+    assert found[0] == {
+        "schema/run": (("job/bootstrap",), ("image",), ()),
+        "api/api-1/replace": (("node/api-1",), server, ()),
+        "scheduler/stop": (("scheduler",), (), ()),
+        "scheduler/start": (("scheduler",), server, ()),
+        "canary/deploy": ((new,), ("image", "replicas"), (new,)),
+        "canary/grow": ((new,), ("replicas",), ()),
+        "drain/stop": ((old,), ("image", "replicas"), (old,)),
+    }
+    assert machines.calls("api-1") == []
 
 
 def test_what_ansible_says_is_the_reason_when_a_machine_cannot(machines: Machines) -> None:

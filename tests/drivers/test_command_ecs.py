@@ -67,7 +67,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 def test_it_says_what_runs(fleet: Fleet) -> None:
     driver = fleet.driver
-    assert driver.answers() == {Answers.SPEC, Answers.PROCESSES, Answers.JOBS}
+    assert driver.answers() == {Answers.SPEC, Answers.PROCESSES, Answers.JOBS, Answers.ANNOUNCE}
     assert driver.node_spec("api-1") == ProcessSpec(
         image="server:1", environment={"DW_V2_MULTI_NODE": "true"}
     )
@@ -146,6 +146,48 @@ def test_what_it_waits_for_is_said(fleet: Fleet) -> None:
     said = "fleet-node-api-1: 0 of 1 run, 0 of before; (server:2) was unable to place a task"
     assert eventually(lambda: fleet.driver.work(key).progress == said, 20.0)
     fleet.driver.stop(key)
+
+
+def test_its_preview_names_the_services_and_what_it_creates_each_after_those_before(
+    fleet: Fleet,
+) -> None:
+    new, old = "service/fleet-worker-orders-b2", "service/fleet-worker-orders-b1"
+    server = ("image", "marker", "server_id")
+    assert fleet.previewed() == {
+        "schema/run": (("service/fleet-job",), ("image",), ()),
+        "api/api-1/replace": (("service/fleet-node-api-1",), server, ()),
+        "scheduler/stop": (("service/fleet-scheduler",), ("image",), ()),
+        "scheduler/start": (("service/fleet-scheduler",), server, ()),
+        "canary/deploy": ((new,), ("image", "replicas"), (new,)),
+        "canary/grow": ((new,), ("replicas",), ()),
+        "drain/stop": ((old,), ("replicas",), ()),
+    }
+    assert fleet.agents.started == []
+
+
+def test_what_dies_slowly_is_counted_and_gone_before_the_next_one_starts(fleet: Fleet) -> None:
+    """Killed after it sent the stop: to ECS itself a count of one would be leave to start at once."""
+    fleet.agents.slow.add("fleet-scheduler")
+    fleet.agents.api.update_service(cluster=CLUSTER, service="fleet-scheduler", desiredCount=0)
+    assert len(fleet.driver.scheduler_processes()) == 1
+    key = "r/undo/scheduler/stop/1"
+    fleet.driver.begin(key, SetScheduler(spec=ProcessSpec(image="server:1")))
+    said = "fleet-scheduler: 0 of 0 run, 0 of before; "
+    assert eventually(lambda: fleet.driver.work(key).progress == said, 60.0)
+    assert fleet.agents.started == []
+    fleet.agents.slow.clear()
+    assert eventually(lambda: fleet.driver.work(key).state is JobState.SUCCEEDED, 60.0)
+    assert fleet.agents.started == [("fleet-scheduler", "server:1")]
+
+
+def test_somebody_elses_count_is_not_taken_for_what_was_wanted(fleet: Fleet) -> None:
+    fleet.agents.slow.add("fleet-scheduler")
+    key = "r/scheduler/stop/1"
+    fleet.driver.begin(key, SetScheduler(spec=None))
+    assert eventually(lambda: "0 of 0 run" in fleet.driver.work(key).progress, 60.0)
+    fleet.agents.api.update_service(cluster=CLUSTER, service="fleet-scheduler", desiredCount=1)
+    assert eventually(lambda: fleet.driver.work(key).state is JobState.FAILED, 60.0)
+    assert "fleet-scheduler has been changed by somebody else" in fleet.driver.work(key).detail
 
 
 def test_what_aws_refuses_is_said_in_its_words(fleet: Fleet, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from rollout_kit.ports.infra import (
     SetCohort,
     SetScheduler,
 )
+from tests.drivers.by_script import CHAIN, OLD
 from tests.drivers.conftest import eventually
 
 pytestmark = pytest.mark.processes
@@ -148,6 +149,26 @@ def test_workers_grow_change_and_stop(driver: CommandDriver) -> None:
         done(driver, f"r/scale-{number}/1", SetCohort(cohort=COHORT, spec=wanted))
         assert driver.cohort_specs() == {COHORT: wanted}
         assert len(driver.cohort_processes(COHORT)) == replicas
+
+
+def test_its_preview_names_the_units_each_change_after_those_before(driver: CommandDriver) -> None:
+    done(driver, "r/old/1", SetCohort(cohort=OLD, spec=CohortSpec(image="orders:1", replicas=1)))
+    detached = SetAttached(node="api-1", attached=False)
+    told = driver.announce((*CHAIN, ("out", detached), ("again", detached)))
+    new, old = "fleet-worker@orders:b2:*", "fleet-worker@orders:b1:*"
+    server = ("image", "marker", "server_id")
+    assert [(one.operation, one.resources, one.changed, one.creates) for one in told] == [
+        ("schema/run", ("podman run server-bootstrap",), ("image",), ()),
+        ("api/api-1/replace", ("fleet-node@api-1",), server, ()),
+        ("scheduler/stop", ("fleet-scheduler",), (), ()),
+        ("scheduler/start", ("fleet-scheduler",), server, ()),
+        ("canary/deploy", (new,), ("image", "replicas"), (new,)),
+        ("canary/grow", (new,), ("replicas",), ()),
+        ("drain/stop", (old,), ("replicas",), ()),
+        ("out", ("haproxy/fleet/api-1",), ("attached",), ()),
+        ("again", ("haproxy/fleet/api-1",), (), ()),
+    ]
+    assert driver.attached("api-1")
 
 
 def test_a_job_prints_what_it_prints(driver: CommandDriver) -> None:
