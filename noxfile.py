@@ -58,7 +58,7 @@ def tests(session: nox.Session) -> None:
 def crash(session: nox.Session) -> None:
     """Whole rollouts, killed before and after every record, forward and back."""
     session.install("-q", "-e", WHOLE, *_group("test"))
-    session.run("pytest", "-n", "2", "-m", "crash", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "crash", "--durations=25", *session.posargs)
 
 
 @nox.session
