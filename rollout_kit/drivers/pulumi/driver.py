@@ -206,7 +206,7 @@ class PulumiDriver:
             raise NotYet(error.message, hint=error.hint) from error
         folder = begun.write(self._work.folder, key, change, request)
         program = Program(
-            argv=(sys.executable, "-m", CHILD, str(folder)),
+            argv=(sys.executable, "-P", "-m", CHILD, str(folder)),
             directory=self._plan_folder.resolve(),
             ends_with_tool=True,
         )

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -80,14 +81,14 @@ def driver(standin: Cli) -> PulumiDriver:
     return made(standin)
 
 
-def made(cli: Cli) -> PulumiDriver:
+def made(cli: Cli, plan_folder: Path | None = None) -> PulumiDriver:
     stack = api.Stack(
         program=api.Program(path=str(cli.folder / PROGRAM.name), function="main"),
         name="dev",
         project="rolled_fleet",
         folder=str(cli.folder / "ours"),
     )
-    return PulumiDriver(stack, dict(os.environ), plan_folder=cli.folder)
+    return PulumiDriver(stack, dict(os.environ), plan_folder=plan_folder or cli.folder)
 
 
 def test_what_runs_is_what_program_and_world_agree_on(
@@ -211,6 +212,18 @@ def test_a_stopped_cohort_is_removed_and_is_there_still_where_that_was_cut_off(
     again = ended(driver, "r-2/deploy/1", bring)
     assert again.state is JobState.SUCCEEDED, again.detail
     assert landed(driver.cohort_specs)[NEXT].replicas == 2
+
+
+def test_what_lies_beside_the_plan_is_nobodys_library(
+    driver: PulumiDriver,  # its stack
+    standin: Cli,
+    tmp_path: Path,
+) -> None:
+    plans = tmp_path / "plans"
+    plans.mkdir()
+    (plans / "queue.py").write_text("raise RuntimeError('not the standard library')\n")
+    done = ended(made(standin, plans), "r-1/api/api-1/detach/1", DETACH)
+    assert done.state is JobState.SUCCEEDED, done.detail
 
 
 def test_another_program_undoes_only_what_it_would_otherwise_leave_alone(
