@@ -11,6 +11,7 @@ from rollout_kit.drivers.pulumi import program_files
 from rollout_kit.drivers.pulumi.api import Program, Stack
 from rollout_kit.drivers.pulumi.driver import PulumiDriver
 from rollout_kit.drivers.pulumi.live import Live, NoCluster
+from rollout_kit.drivers.pulumi.uncounted import UncountedPulumiDriver
 from rollout_kit.drivers.work.folder import file_name
 from rollout_kit.ports.errors import Refused, Trouble
 
@@ -20,13 +21,15 @@ def pulumi_driver(
 ) -> PulumiDriver:
     """Nothing is asked yet. Raises Refused: the SDK is not installed."""
     expect_installed("pulumi", "pulumi")
-    return PulumiDriver(
+    live = _live(infra, folder, environment)
+    kind = PulumiDriver if live.is_there else UncountedPulumiDriver
+    return kind(
         stack_of(infra, folder),
         environment,
         plan_folder=folder,
         allowed=infra.allow,
         secrets=secrets,
-        live=_live(infra, folder, environment),
+        live=live,
     )
 
 
