@@ -59,6 +59,13 @@ def test_without_a_spec_it_waits_for_the_driver() -> None:
     assert isinstance(Run(fleet=world, op=swap()).ready(), Waiting)
 
 
+def test_without_a_spec_the_way_back_still_says_what_it_starts() -> None:
+    world = world_with()
+    (back,) = Run(fleet=world, op=swap()).undo()
+    world.driver_fails = SILENT
+    assert Run(fleet=world, op=back).preview().sentence == f"restart maintenance repair with {OLD}"
+
+
 def test_its_undo_starts_exactly_the_old_spec() -> None:
     world = world_with()
     (back,) = Run(fleet=world, op=swap()).undo()

@@ -78,9 +78,10 @@ class ReplaceMaintenance:
         args = _arguments(op)
         now = parse(_fact(observation, args.name, "spec_json"))
         if now is None:
+            wanted = args.spec.image if args.spec is not None else args.image
             return Change(
                 kind=ChangeKind.UPDATE,
-                sentence=f"restart maintenance {args.name} with {args.image}",
+                sentence=f"restart maintenance {args.name} with {wanted or 'the image that it has'}",
                 estimate_s=5.0,
                 not_judged=(f"what maintenance {args.name} runs now",),
             )
