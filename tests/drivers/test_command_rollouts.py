@@ -183,7 +183,8 @@ def test_a_finished_rollout_is_taken_back(tmp_path: Path) -> None:
     with fleet_on("nomad", tmp_path) as place:
         ran = place.machine.run("apply", "plan.yaml", *HERE, within_s=WITHIN_S)
         assert ran.code == 0, ran.both[-4000:]
-        back = place.machine.run("rollback", *HERE, within_s=WITHIN_S)
+        (started,) = [one for one in place.machine.events() if one["is"] == "RolloutStarted"]
+        back = place.machine.run("rollback", started["rollout"], *HERE, within_s=WITHIN_S)
         assert back.code == 10, back.both[-4000:]
         assert place.runs() == place.before
         nothing_was_lost(place)
