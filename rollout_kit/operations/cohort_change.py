@@ -29,7 +29,8 @@ def silent(observation: Observation, cohort: CohortRef, *attributes: str) -> Cha
     for attribute in attributes:
         value = observation.facts.get(cohort_fact(cohort, attribute))
         if value in (Absent.NO_ANSWER, Absent.PENDING):
-            sentence = f"{cohort.label}: {attribute} gave no answer ({value})"
+            what = "gave no answer" if value is Absent.NO_ANSWER else "is still being read"
+            sentence = f"{cohort.label}: {attribute} {what}"
             return Change(kind=ChangeKind.BLOCKED, sentence=sentence)
     return None
 

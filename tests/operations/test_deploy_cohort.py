@@ -111,6 +111,15 @@ def test_verify_says_what_the_drivers_work_came_to(state: JobState, expected: ty
     assert isinstance(verdict, expected)
 
 
+def test_a_driver_that_is_silent_is_not_told_to_record_something_else() -> None:
+    fleet = current()
+    carry_out(fleet, deploy())
+    fleet.driver_fails = Unavailable("the API server is away")
+    verdict = kind_of(deploy()).verify(deploy(), [look(fleet, deploy())], context(fleet, deploy()))
+    assert isinstance(verdict, Waiting)
+    assert "gave no answer" in verdict.progress
+
+
 def test_what_runs_now_has_to_be_known_before_it_is_changed() -> None:
     fleet = current()
     fleet.driver_fails = Unavailable("stack is locked")

@@ -118,7 +118,9 @@ class DeployCohort:
             return waiting
         if _is_there(args, seen.observation):
             return Done(sentence=f"{args.replicas} workers of {args.cohort.label} are to run")
-        progress = f"the driver does not record {_named(args)} for {args.cohort.label} yet"
+        unread = silent(seen.observation, args.cohort, "image", "replicas")
+        recorded = f"the driver does not record {_named(args)} for {args.cohort.label} yet"
+        progress = unread.sentence if unread else recorded
         return Waiting(retry_after_s=pace(ctx), progress=progress)
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:

@@ -111,7 +111,9 @@ class StopCohort:
         if waiting is not None:
             return waiting
         if seen.observation.cohort(args.cohort, "replicas") != 0:
-            progress = f"the driver still wants workers of {args.cohort.label}"
+            unread = silent(seen.observation, args.cohort, "replicas")
+            wanted = f"the driver still wants workers of {args.cohort.label}"
+            progress = unread.sentence if unread else wanted
             return Waiting(retry_after_s=pace(ctx), progress=progress)
         processes = seen.situation.cohort(args.cohort).processes
         if processes:
