@@ -121,7 +121,7 @@ def _filed(paths: Argv) -> dict[str, str]:
 
 
 def _failed(record: Path) -> bool:
-    return json.loads(record.read_text(encoding="utf-8") or "{}").get("exit", 0) != 0
+    return bool(json.loads(record.read_text(encoding="utf-8") or "{}").get("exit", 0))
 
 
 def _known_end(record: Path, job: str, run: str) -> str:
