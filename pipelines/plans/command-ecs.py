@@ -35,10 +35,7 @@ TOLD = (  # what a plan is judged by; no secret is among them
 )
 JOBS = {"bootstrap": ["server-bootstrap"], "migrate-status": ["php", "artisan", "migrate:status"]}
 COHORT = ("namespace", "task_queue", "build_id")
-COMING, GONE = (
-    ("PROVISIONING", "PENDING"),
-    ("DEPROVISIONING", "STOPPED"),
-)  # else containers are at work
+COMING, GONE = ("PROVISIONING", "PENDING"), ("DEPROVISIONING", "STOPPED")  # in others it is at work
 GIVEN = (  # what ECS adds to a task definition, and takes from nobody
     *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities"),
     *("registeredAt", "registeredBy", "deregisteredAt"),
