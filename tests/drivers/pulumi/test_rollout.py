@@ -92,28 +92,35 @@ def test_killed_in_the_middle_it_goes_on_and_its_rollback_leaves_the_stack_as_it
 
 
 def test_without_a_count_a_persons_word_comes_before_the_scheduler_is_touched(
-    stack: tuple[Machine, Controller],
+    tmp_path: Path, cli: Cli
 ) -> None:
-    """Asked in the gap, where nobody attends, it had waited in vain and put everything back."""
-    machine, controller = stack
-    text = (machine.folder / "plan.yaml").read_text()
-    handover = "  - {id: sched, uses: scheduler-handover, with: {overdue_at_most: 60s}}\n"
-    (machine.folder / "plan.yaml").write_text(text + handover)
-    before = controller.fleet.scheduler_spec()
-    assert before is not None
+    """Asked in the gap, where nobody attends, it had waited in vain and put everything back.
 
-    held = machine.run("apply", "plan.yaml", "--state", STATE, within_s=WITHIN_S)
-    assert held.code == 12, held.both
-    assert "a person has to see that the scheduler is stopped and that none of it is" in held.both
-    assert controller.fleet.scheduler_spec() == before
+    On a fleet of its own: it stays on the new release.
+    """
+    with (
+        sandbox_machine(tmp_path / "own", workers=1, rate_hz=0) as (first, info),
+        beside(first, tmp_path) as made,
+        rolled(made, info, cli) as (machine, controller),
+    ):
+        text = (machine.folder / "plan.yaml").read_text()
+        handover = "  - {id: sched, uses: scheduler-handover, with: {overdue_at_most: 60s}}\n"
+        (machine.folder / "plan.yaml").write_text(text + handover)
+        before = controller.fleet.scheduler_spec()
+        assert before is not None
 
-    said = machine.run("approve", "sched/stop", "--because", "I shall", "--state", STATE)
-    assert said.code == 0, said.both
-    done = machine.run("resume", "--state", STATE, within_s=WITHIN_S)
-    assert done.code == 0, done.both
-    now = controller.fleet.scheduler_spec()
-    assert now is not None
-    assert now.image != before.image
+        held = machine.run("apply", "plan.yaml", "--state", STATE, within_s=WITHIN_S)
+        assert held.code == 12, held.both
+        assert "a person has to see that the scheduler is stopped and that none of it" in held.both
+        assert controller.fleet.scheduler_spec() == before
+
+        said = machine.run("approve", "sched/stop", "--because", "I shall", "--state", STATE)
+        assert said.code == 0, said.both
+        done = machine.run("resume", "--state", STATE, within_s=WITHIN_S)
+        assert done.code == 0, done.both
+        now = controller.fleet.scheduler_spec()
+        assert now is not None
+        assert now.image != before.image
 
 
 @pytest.mark.parametrize("stack", [{"entangled": "yes"}], indirect=True)
