@@ -16,6 +16,8 @@ from rollout_kit.operations.api import Context
 from rollout_kit.operations.liveness import Proof
 from rollout_kit.operations.pins import PinRules
 
+NOTHING_RUNS = ""
+"""The image of a cohort that a driver was asked for and of which nothing is known to run."""
 WAIT_SHARE = 0.75
 """Of a rollback's time, how much may go by until open runs are done; the rest is for taking away."""
 
@@ -162,7 +164,9 @@ def retire(op: Operation, args: DeployCohortArguments, before: Facts) -> tuple[O
     operations = [
         undo_operation(op, kind, leaving, because, within_s=within_s) for kind, because in kinds
     ]
-    if args.recorded and cohort_fact(args.cohort, "replicas") not in before:
+    stood = cohort_fact(args.cohort, "replicas") in before
+    left_over = before.get(cohort_fact(args.cohort, "image")) == NOTHING_RUNS
+    if args.recorded and (left_over or not stood):
         operations.append(
             undo_operation(op, "remove_cohort", leaving, "it was not configured", within_s=within_s)
         )

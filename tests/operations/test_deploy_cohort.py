@@ -60,11 +60,19 @@ def stopped() -> WorkerFleet:
     return fleet
 
 
+def left_over() -> WorkerFleet:
+    """Asked of the driver once, and nothing is known to run."""
+    fleet = current()
+    fleet.specs[NEW] = CohortSpec(image="", replicas=2)
+    return fleet
+
+
 WORLDS: dict[str, tuple[Callable[[], WorkerFleet], ChangeKind]] = {
     "not there": (current, ChangeKind.UPDATE),
     "stopped": (stopped, ChangeKind.UPDATE),
     "fewer than wanted": (lambda: current().deploy(NEW, 1), ChangeKind.UPDATE),
     "there": (lambda: current().deploy(NEW, 2), ChangeKind.NO_OP),
+    "left by an attempt that failed": (left_over, ChangeKind.UPDATE),
     "other code under its build id": (
         lambda: current().deploy(NEW, 2, "app:rebuilt"),
         ChangeKind.BLOCKED,
@@ -213,6 +221,14 @@ def test_a_cohort_that_never_came_up_is_retired_all_the_same() -> None:
     fleet = current()
     fleet.crash_loop = True
     assert {type(verdict) for verdict in undo_all(fleet, brought(fleet))} == {Done}
+
+
+def test_what_an_attempt_that_failed_left_is_retired_and_not_brought_back() -> None:
+    assert [one.kind for one in brought(left_over())] == [one.kind for one in brought(current())]
+
+
+def test_what_an_attempt_that_failed_left_in_a_configuration_is_taken_out_of_it() -> None:
+    assert brought(left_over(), recorded=True)[-1].kind == "remove_cohort"
 
 
 def test_a_cohort_that_still_gets_new_starts_is_left_running() -> None:

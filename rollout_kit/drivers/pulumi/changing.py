@@ -62,7 +62,7 @@ def changed(wanted: Wanted, change: InfraChange, *, key: str) -> Wanted:
                 namespace=cohort.namespace,
                 task_queue=cohort.task_queue,
                 build_id=cohort.build_id,
-                image=spec.image,
+                image=spec.image or (before.image if before else ""),  # "": not known to run
                 replicas=spec.replicas,
                 at_least=before.at_least if before else None,
                 at_most=before.at_most if before else None,

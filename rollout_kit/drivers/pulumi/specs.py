@@ -84,17 +84,27 @@ class Specs:
         return found
 
     def cohorts(self) -> Mapping[CohortRef, CohortSpec]:
-        """Those that the program gives, and those that a change under way brings; not what one removes."""
+        """Those that the program gives, those that a change under way brings, and those that one which
+        failed was to bring: nothing is known to run of them, and their entry can be taken back.
+
+        Not what a change under way removes.
+        """
         found = {}
         begun = self._begun()
-        for path, placed in self._readings.recorded().given.cohorts.items():
+        recorded = self._readings.recorded()
+        given = recorded.given.cohorts
+        for path, placed in given.items():
             found[CohortRef.from_path(path)] = self._cohort(path, placed, begun)
+        for path, cohort in (from_values(recorded.configuration).cohorts or {}).items():
+            spec = changing.cohort_spec(cohort)
+            found.setdefault(CohortRef.from_path(path), replace(spec, image=""))
         for item in begun.values():
             if isinstance(item.change, RemoveCohort):
                 _leaving(item, item.change.cohort, found)
             elif item.state in UNDER_WAY and changing.key_of(item.change) is Key.COHORTS:
                 for path, cohort in (self._coming(begun).cohorts or {}).items():
-                    found.setdefault(CohortRef.from_path(path), changing.cohort_spec(cohort))
+                    if path not in given:
+                        found[CohortRef.from_path(path)] = changing.cohort_spec(cohort)
         return found
 
     def images(self) -> frozenset[str]:

@@ -21,6 +21,7 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.cohort_acts import (
+    NOTHING_RUNS,
     DeployCohortArguments,
     back_to_life,
     retire,
@@ -127,11 +128,11 @@ class DeployCohort:
         """What ran before gets its image and number back; what did not run is retired."""
         args = _arguments(op)
         had = before.get(cohort_fact(args.cohort, "replicas"))
-        if not isinstance(had, int) or had < 1:
+        image = before.get(cohort_fact(args.cohort, "image"))
+        if not isinstance(had, int) or had < 1 or image == NOTHING_RUNS:
             return Undo(retire=retire(op, args, before))
         if had > args.replicas:
             return Undo(restore=back_to_life(op, args, before))
-        image = before.get(cohort_fact(args.cohort, "image"))
         less = replace(args, image=image if isinstance(image, str) else args.image, replicas=had)
         because = f"{args.cohort.label} had {had} workers before"
         return Undo(retire=(undo_operation(op, "deploy_cohort", less, because),))
@@ -148,7 +149,7 @@ def _is_there(args: DeployCohortArguments, observation: Observation) -> bool:
 def _refused(args: DeployCohortArguments, observation: Observation) -> Change | None:
     """Rule 11, just before the write; and no second code under one build id."""
     image = observation.cohort(args.cohort, "image")
-    if isinstance(image, str) and args.image not in (None, image):
+    if isinstance(image, str) and args.image not in (None, image) and image != NOTHING_RUNS:
         return Change(
             kind=ChangeKind.BLOCKED,
             sentence=(
