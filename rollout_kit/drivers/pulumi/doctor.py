@@ -152,7 +152,9 @@ def _at_rest(what: str, patient: _Patient) -> Finding:
     moved = announcing.restlessness(patient.seen)
     if not moved:
         return fine(what, "an update without any change would change nothing")
-    hint = "`pulumi up` first, or find out who changed what"
+    hint = (
+        "find out who changed what; `pulumi config refresh`, then `pulumi up`, makes it as recorded"
+    )
     return wrong(what, f"an update would also {radius.in_words(moved)}", hint=hint)
 
 

@@ -113,5 +113,5 @@ def not_as_recorded(what: str, steps: tuple[Step, ...]) -> Unavailable:
     return Unavailable(
         f"{what} is not as its stack says: an update would {radius.in_words(steps)}",
         why="What really runs there is not known, so nothing could put it back.",
-        hint="look what changed it; `pulumi up` makes it as the program says",
+        hint="look what changed it; `pulumi config refresh`, then `pulumi up`, makes it as recorded",
     )
