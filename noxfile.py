@@ -50,7 +50,12 @@ def tests(session: nox.Session) -> None:
     """All tests but those of the official packages; about six minutes on two cores."""
     session.install("-q", "-e", WHOLE, *_group("test"))
     session.run(
-        "pytest", "-n", "2", "-m", "not clients and not cluster and not crash", *session.posargs
+        "pytest",
+        "-n",
+        "2",
+        "-m",
+        "not clients and not cluster and not crash and not real_nomad",
+        *session.posargs,
     )
 
 
@@ -58,7 +63,8 @@ def tests(session: nox.Session) -> None:
 def crash(session: nox.Session) -> None:
     """Whole rollouts, killed before and after every record, forward and back."""
     session.install("-q", "-e", WHOLE, *_group("test"))
-    session.run("pytest", "-n", "2", "-m", "crash", "--durations=25", *session.posargs)
+    selected = "crash and not real_nomad"
+    session.run("pytest", "-n", "2", "-m", selected, "--durations=25", *session.posargs)
 
 
 @nox.session
@@ -91,6 +97,13 @@ def cluster(session: nox.Session) -> None:
     session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("python", "-m", "tests.toolchain", success_codes=[0, 3])
     session.run("pytest", "-n", "2", "-m", "cluster", "-rs", *session.posargs)
+
+
+@nox.session
+def nomad(session: nox.Session) -> None:
+    """The shipped script against a real Nomad; for a machine that has `nomad` on PATH."""
+    session.install("-q", "-e", WHOLE, *_group("test"))
+    session.run("pytest", "-m", "real_nomad", *session.posargs)
 
 
 @nox.session

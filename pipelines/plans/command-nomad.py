@@ -320,7 +320,7 @@ def printed(allocation: dict | None, kind: str) -> str:
 
 
 def jobs(prefix: str) -> dict[str, dict]:
-    names = [stub["ID"] for stub in get(f"/v1/jobs?prefix={prefix}")]
+    names = [listed["ID"] for listed in get(f"/v1/jobs?prefix={prefix}")]
     found = [get(f"/v1/job/{quoted(name)}") for name in names if not name.startswith("fleet-job")]
     return {job["ID"]: job for job in found if job}
 

@@ -1,23 +1,15 @@
-"""Real exchanges with a 0.2.x server, as an exchange that answers them.
-
-They lie in a folder beside the project, or where ROLLOUT_KIT_RECORDINGS says. Where that variable
-or CI is set they must be there; a plain clone without them skips the tests, and says so.
-"""
+"""Real exchanges with a 0.2.x server, as an exchange that answers them."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rollout_kit.transport.messages import Request, Response
+from tests.recordings import FOLDER, demand
 
-_NAMED = os.environ.get("ROLLOUT_KIT_RECORDINGS")
-FOLDER = Path(_NAMED or Path(__file__).parents[3] / "shared" / "recordings")
 _OTHER_SERVERS = ("pulumi",)
 
 
@@ -49,16 +41,6 @@ def load(name: str) -> dict[str, Any]:
     demand()
     loaded: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return loaded
-
-
-def demand() -> None:
-    """Skip, or fail where the recordings must be there."""
-    if _files():
-        return
-    said = f"no recordings in {FOLDER}: set ROLLOUT_KIT_RECORDINGS to the folder that holds them"
-    if _NAMED or os.environ.get("CI"):
-        pytest.fail(said)
-    pytest.skip(said)
 
 
 def recording(name: str) -> Recording:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from importlib.util import cache_from_source
 from pathlib import Path
 
-from tests.engines.recordings import FOLDER
 from tests.mutants.records import PROJECT, Mutant
+from tests.recordings import FOLDER
 
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 OPTIONS = ("-q", "--tb=no", "-p", "no:cacheprovider")

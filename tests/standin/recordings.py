@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(
-    os.environ.get("ROLLOUT_KIT_RECORDINGS")
-    or Path(__file__).parents[2].parent / "shared" / "recordings"
-)
-FOLDER = ROOT / "pulumi"
+from tests.recordings import PULUMI, demand
+
 _PLACES = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"created by \S*@\S* \(pid \S+\) at \S+"), "created by <who>"),
@@ -33,11 +28,13 @@ _STILL = re.compile(r"^    \S+:\S+:\S+ \S+( running)?\s*$")  # a row that says o
 
 
 def situation(name: str) -> dict[str, Any]:
-    return json.loads((FOLDER / f"{name}.json").read_text())
+    demand(PULUMI)
+    return json.loads((PULUMI / f"{name}.json").read_text())
 
 
 def names() -> list[str]:
-    return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.json"))
+    demand(PULUMI)
+    return sorted(str(path.relative_to(PULUMI).with_suffix("")) for path in PULUMI.glob("*/*.json"))
 
 
 def plain(text: str, places: dict[str, str]) -> str:

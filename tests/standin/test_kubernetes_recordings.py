@@ -18,9 +18,6 @@ from .kubernetes_replay import KubernetesReplay
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.processes,
-    pytest.mark.skipif(
-        not recordings.FOLDER.exists(), reason="no recordings of the pulumi CLI here"
-    ),
     *QUIET,
 ]
 PROVIDER = "pulumi-resource-kubernetes"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("pulumi.automation")
-
 from . import recordings, situations
 from .fixtures import QUIET, Cli, real_or_standin  # noqa: F401
 from .kubernetes_situations import PLAYED as ON_A_CLUSTER
@@ -13,9 +11,6 @@ from .replay import Replay
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.skipif(
-        not recordings.FOLDER.exists(), reason="no recordings of the pulumi CLI here"
-    ),
     *QUIET,
 ]
 

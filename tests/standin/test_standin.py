@@ -8,11 +8,11 @@ import threading
 from typing import Any
 
 import pytest
+from pulumi import automation as auto
 
 from .fixtures import QUIET, Cli, real_or_standin, standin  # noqa: F401
 from .waiting import PATIENCE_S, await_
 
-auto = pytest.importorskip("pulumi.automation")
 pytestmark = QUIET
 
 

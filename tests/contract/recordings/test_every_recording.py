@@ -8,18 +8,19 @@ from rollout_kit.emulator.model.moments import to_us
 from tests.contract.recordings import exchange, folder
 from tests.contract.recordings.catalogue import NOT_REPRODUCED, TIMELINES, given_for
 from tests.contract.recordings.given import moment
+from tests.recordings import FOLDER, demand
 
 NAMES = folder.names()
 EXCHANGES = [name for name in NAMES if name not in NOT_REPRODUCED and name not in TIMELINES]
 
 
 def test_the_recordings_are_there() -> None:
-    folder.need_folder()
-    assert NAMES, f"{folder.FOLDER} holds no recording"
+    demand()
+    assert NAMES, f"{FOLDER} holds no recording"
 
 
 def test_every_recording_is_reproduced_or_named_with_its_reason() -> None:
-    folder.need_folder()
+    demand()
     unhandled = [name for name in EXCHANGES if given_for(name) is None]
     assert unhandled == []
     assert sorted({*TIMELINES, *NOT_REPRODUCED} - {*NAMES}) == []

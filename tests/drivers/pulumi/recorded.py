@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
+from tests.recordings import PULUMI, demand
 
-_NAMED = os.environ.get("ROLLOUT_KIT_RECORDINGS")
-FOLDER = Path(_NAMED or Path(__file__).parents[4] / "shared" / "recordings") / "pulumi"
 _EVENTS = (
     *("cancel_event", "stdout_event", "diagnostic_event", "prelude_event", "summary_event"),
     *("resource_pre_event", "res_outputs_event", "res_op_failed_event", "policy_event"),
@@ -21,26 +17,16 @@ _STATE = ("id", "urn", "type", "inputs", "outputs", "init_errors", "custom")
 _META = ("op", "urn", "type", "old", "new", "keys", "diffs", "detailed_diff")
 
 
-def demand() -> None:
-    """Skip, or fail where the recordings must be there."""
-    if FOLDER.is_dir():
-        return
-    said = f"no recordings in {FOLDER}: set ROLLOUT_KIT_RECORDINGS to the folder that holds them"
-    if _NAMED or os.environ.get("CI"):
-        pytest.fail(said)
-    pytest.skip(said)
-
-
 def load(name: str) -> list[dict[str, Any]]:
     """The steps of a recording."""
-    demand()
-    steps: list[dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text())["steps"]
+    demand(PULUMI)
+    steps: list[dict[str, Any]] = json.loads((PULUMI / f"{name}.json").read_text())["steps"]
     return steps
 
 
 def names(area: str = "*") -> list[str]:
-    found = sorted(FOLDER.glob(f"{area}/*.json"))
-    return [path.relative_to(FOLDER).with_suffix("").as_posix() for path in found]
+    found = sorted(PULUMI.glob(f"{area}/*.json"))
+    return [path.relative_to(PULUMI).with_suffix("").as_posix() for path in found]
 
 
 def calls(step: dict[str, Any]) -> list[dict[str, Any]]:
