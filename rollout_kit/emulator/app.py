@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
 
 from rollout_kit.emulator import gatekeeper, manifests
 from rollout_kit.emulator.calls import Call, Match, NoRoute, Plane, Role, Route, Router
@@ -28,10 +27,7 @@ from rollout_kit.emulator.routes import (
     workflows,
 )
 from rollout_kit.emulator.store import Store, StoreUnavailable, next_number
-from rollout_kit.emulator.wire import Handle, Refusal, Request, Response, ServerError, wsgi
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from rollout_kit.emulator.wire import Handle, Refusal, Request, Response, ServerError
 
 _AREAS = (
     nodes,
@@ -83,13 +79,6 @@ def _router(generation: Generation, release: tuple[int, ...]) -> Router:
 @lru_cache(maxsize=16)
 def _date(second_us: int) -> str:
     return format_datetime(from_us(second_us), usegmt=True)
-
-
-def make_app(
-    settings: ServerSettings, store: Store, now: Callable[[], datetime]
-) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
-    """One node as a WSGI application."""
-    return wsgi(build(settings, store, now))
 
 
 def _answer(

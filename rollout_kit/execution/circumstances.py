@@ -28,7 +28,6 @@ def context(run: Executor, op: Operation, seen: Seen, *, undo: bool) -> Context:
         undoing=undo,
         elapsed_attended_s=live.attended_s(seen.at_s) - state.baseline_attended_s,
         written=state.wrote,
-        left_running=tuple(left.cohort.path for left in state.left),
         rollback_left_s=left_s,
         gap_s=_gap_s(run, op),
     )

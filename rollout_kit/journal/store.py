@@ -34,7 +34,6 @@ class RolloutEntry:
     plan: str
     digest: str
     started_at: datetime
-    last_at: datetime
     outcome: str | None  # an Outcome's value; None: unfinished
     fence: int
 
@@ -185,7 +184,6 @@ def _entry(target: str, rollout: str, tape: Tape) -> RolloutEntry | None:
         plan=str(first.event.get("plan", "")),
         digest=str(first.event.get("digest", "")),
         started_at=first.at,
-        last_at=last.at,
         outcome=str(last.event["outcome"]) if last.kind == "RolloutFinished" else None,
         fence=last.fence,
     )

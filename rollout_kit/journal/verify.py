@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 
 from rollout_kit.journal import codec
@@ -23,8 +22,6 @@ class JournalReport:
     bytes: int
     versions: tuple[int, ...]  # of the records' form
     last: str  # SHA-256 of the last line: whoever noted it can tell that nothing was cut off
-    first_at: datetime | None
-    last_at: datetime | None
     attended_s: float
     fences: tuple[int, ...]
     remarks: tuple[str, ...]
@@ -73,8 +70,6 @@ def verify(tape: Tape) -> JournalReport:
         bytes=chain.tail.end,
         versions=tuple(sorted({codec.version_of(line) for line in lines})),
         last=chain.tail.last,
-        first_at=records[0].at if records else None,
-        last_at=records[-1].at if records else None,
         attended_s=records[-1].attended_s if records else 0.0,
         fences=tuple(sorted({record.fence for record in records})),
         remarks=tuple(remarks),

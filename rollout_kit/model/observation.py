@@ -55,7 +55,6 @@ def capability_fact(capability: str) -> str:
     return f"capability/{capability}"
 
 
-SCHEDULER_IMAGE = "scheduler/image"
 SCHEDULER_MARKER = "scheduler/marker"
 SCHEDULER_RUNNING = "scheduler/running"
 BOOTSTRAP_REVISION = "bootstrap/revision"

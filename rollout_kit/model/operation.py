@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -78,9 +78,6 @@ class Operation:
     requires: Capability | None = None
     line: int = 0  # place of the step in the file, for messages; 0: none
     column: int = 0
-
-    def renamed(self, operation_id: str) -> Operation:
-        return replace(self, id=operation_id)
 
 
 class ChangeKind(StrEnum):

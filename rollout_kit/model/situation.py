@@ -55,7 +55,6 @@ class CohortNumbers:
     worked_since_start: bool = False  # it worked since its present processes started
     fingerprint_conflicts: tuple[str, ...] = ()  # workflow types with several code fingerprints
     open_runs: Count | None = None  # open runs pinned to this build (unversioned: unpinned ones)
-    foreign_runs: tuple[str, ...] = ()  # examples of those run ids, at most ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,6 @@ class QueueNumbers:
     ready_workflow_tasks: int | None = None
     ready_activity_tasks: int | None = None
     leases: Count | None = None
-    live_workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,6 @@ class Context:
     undoing: bool = False
     elapsed_attended_s: float = 0.0  # since the baseline
     written: frozenset[str] = field(default_factory=frozenset)  # operations that wrote so far
-    left_running: tuple[str, ...] = ()  # CohortRef.path of what the rollback left
     rollback_left_s: float | None = None  # until the rollback's deadline; None: none runs
     gap_s: float | None = None  # wall-clock seconds since the one before it in its group was done
 

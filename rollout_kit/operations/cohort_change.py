@@ -14,11 +14,6 @@ from rollout_kit.operations.pins import pinned_runs
 from rollout_kit.operations.starts import known
 
 
-def facts_of(cohort: CohortRef) -> str:
-    """The prefix of all facts of one cohort."""
-    return f"cohort/{cohort.path}/"
-
-
 def selection_of(cohorts: tuple[CohortRef, ...]) -> tuple[str, ...]:
     """Which of a queue's cohorts is selected: one write to one of them moves it for all."""
     return tuple(cohort_fact(cohort, "selected") for cohort in cohorts)

@@ -121,7 +121,6 @@ def queue_numbers(look: Look) -> QueueNumbers:
         stale_after_s=table.stale_after_s if table else None,
         poll_timeout_s=info.poll_timeout_s if info else None,
         heartbeat_interval_s=info.heartbeat_interval_s if info else None,
-        live_workers=sum(row.active + row.draining for row in table.rows) if table else None,
     )
     if isinstance(look.detail, Missing):
         return numbers

@@ -63,24 +63,6 @@ def cohort_in(queue: QueueRef, build: BuildSelector | str | None) -> CohortRef:
     return CohortRef(namespace=queue.namespace, task_queue=queue.task_queue, build_id=build_id)
 
 
-def from_cohorts(document: PlanDocument) -> tuple[CohortRef, ...]:
-    """The cohorts that the release leaves, in the order of the plan."""
-    return tuple(
-        cohort_in(queue_of(entry), entry.from_)
-        for entry in document.release.workers
-        if entry.from_ is not None and entry.to is not None
-    )
-
-
-def to_cohorts(document: PlanDocument) -> tuple[CohortRef, ...]:
-    """The cohorts that the release brings, in the order of the plan."""
-    return tuple(
-        cohort_in(queue_of(entry), entry.to)
-        for entry in document.release.workers
-        if entry.to is not None
-    )
-
-
 def _declared(entry: WorkerRelease) -> CohortRef | None:
     """Whose `serves` this is: the new build's, or the old one's where nothing new comes."""
     if entry.to is not None:

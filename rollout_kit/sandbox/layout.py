@@ -17,7 +17,6 @@ STALE_AFTER_S = 4
 POLL_TIMEOUT_S = 2
 TICK_S = 1
 LEASE_S = 5
-LONGEST_RUN_S = 8
 
 OPEN_RUNS_AT_MOST = 12
 """The load keeps three to six runs open; a build that ends none has twelve after four seconds."""

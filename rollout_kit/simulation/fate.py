@@ -23,7 +23,6 @@ class Fate:
 
     def __init__(self, blows: tuple[Blow, ...], struck: Callable[[int, Blow], None]) -> None:
         self.over = False
-        self.fallen = 0
         self._struck = struck
         self._counts = dict.fromkeys(Moment, 0.0)
         self._pending: dict[Moment, list[_Pending]] = {moment: [] for moment in Moment}
@@ -51,6 +50,5 @@ class Fate:
             item.left -= 1
             if not item.left:
                 self._pending[moment].remove(item)
-            self.fallen += 1
             self._struck(item.number, item.blow)
         return [item.blow for item in due]

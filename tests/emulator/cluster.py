@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -189,6 +189,3 @@ class Cluster:
     def read(self) -> Iterator[Rows]:
         with self.store.read() as rows:
             yield rows
-
-
-MakeCluster = Callable[[Generation], Cluster]

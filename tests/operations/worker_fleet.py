@@ -542,7 +542,7 @@ def undo_all(
     """Carry out an undo list; it stops at the first thing that is not done."""
     found: list[Verification] = []
     for number, op in enumerate(operations, start=1):
-        named = op.renamed(f"undo/{op.id}/{number}")
+        named = replace(op, id=f"undo/{op.id}/{number}")
         found.append(carry_out(fleet, named, undoing=True, **more))
         if isinstance(found[-1], LeftRunning | Waiting):
             break

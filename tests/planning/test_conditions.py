@@ -14,9 +14,9 @@ from rollout_kit.model.gate import (
     SupportersSource,
     Threshold,
 )
-from rollout_kit.model.identity import CohortRef, QueueRef
+from rollout_kit.model.identity import QueueRef
 from rollout_kit.planning.conditions import gate_spec, guard_specs
-from rollout_kit.planning.scope import from_cohorts, queues_named, scope_of, to_cohorts
+from rollout_kit.planning.scope import queues_named, scope_of
 from tests.planning.fleets import critical, document
 
 ORDERS = QueueRef(namespace="orders", task_queue="critical")
@@ -139,7 +139,3 @@ def test_a_queue_is_looked_for_where_the_release_puts_it() -> None:
     )
     assert queues_named(plan, "critical") == (QueueRef(namespace="billing", task_queue="critical"),)
     assert queues_named(plan, "other") == (QueueRef(namespace="orders", task_queue="other"),)
-    assert to_cohorts(plan) == (critical("build-2", namespace="billing"),)
-    assert from_cohorts(plan) == (
-        CohortRef(namespace="billing", task_queue="critical", build_id="build-1"),
-    )

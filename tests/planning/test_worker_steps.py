@@ -30,7 +30,6 @@ WITH_MAIL = (
     "    - {task_queue: critical, from: build-1, to: build-2, image: workers-2, replicas: 6}\n"
     "    - {task_queue: mail, from: build-1, to: build-2, image: mail-2, replicas: 3}\n",
 )
-BUILD_1 = Workers(selected=True)
 
 
 def canary(stages: str, queue: str = "critical", more: str = "") -> str:

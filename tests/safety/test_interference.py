@@ -38,10 +38,6 @@ PAUSE = "{id: watch, uses: pause, with: {for: 12s}}"
 # --- drift (rule 17) ------------------------------------------------------------------------------
 
 
-def detach_other(world: World) -> None:
-    world.fleet.nodes["api-2"].attached = False
-
-
 def drained_by_somebody(world: World) -> tuple[PlanDocument, RolloutState]:
     document = read(world, SCHEMA, api(), PAUSE)
     drained = {"build_id": OLD}

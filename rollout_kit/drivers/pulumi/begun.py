@@ -33,10 +33,6 @@ from rollout_kit.ports.infra import (
 )
 
 CHANGE_FILE = "change.json"
-BEYOND_HINT = (
-    "look at the program and the stack; `allow` in the plan's infra section widens what may change"
-)
-
 JUDGED = frozenset({"not-ready", "resource-failed", "stopped"})
 """Ends whose outcome is known although the world may have been half changed: they are no doubt."""
 

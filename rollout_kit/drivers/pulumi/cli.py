@@ -20,7 +20,6 @@ from typing import IO
 from rollout_kit.drivers.pulumi.api import Call
 from rollout_kit.drivers.work import processes
 
-KILLED = -9
 NOT_STARTED = 127
 _GRACE_S = 5.0
 _FINISHES_WITHIN_S = 60.0  # what an update is at when it is asked to stop

@@ -31,8 +31,6 @@ from rollout_kit.ports.infra import (
 
 BOOTSTRAP = "bootstrap"
 MIGRATE_STATUS = "migrate-status"
-THROUGH_THE_CLUSTER = "kubernetes://"
-"""How a node's address begins that leads through the API server's pod proxy."""
 
 
 def needs(

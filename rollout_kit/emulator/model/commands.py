@@ -285,8 +285,6 @@ _APPLY: Mapping[str, Callable[..., Run]] = {
     "fail_update": _recorded("UpdateFailed", "update_id", "message"),
 }
 
-COMMAND_TYPES = tuple(_APPLY)
-
 
 def _mapping(value: object) -> Mapping[str, object] | None:
     return value if isinstance(value, Mapping) else None

@@ -41,7 +41,6 @@ class Rules:
     start_gate: bool
     register_beats: bool
     repairing_node_beats: bool
-    fleet_validation_gates_ready: bool
     pending_migrations_gate_ready: bool
     cache_gates_ready: bool
     exact_worker_protocol: bool
@@ -62,7 +61,6 @@ RULES = {
         start_gate=False,
         register_beats=True,
         repairing_node_beats=True,
-        fleet_validation_gates_ready=False,
         pending_migrations_gate_ready=False,
         cache_gates_ready=True,
         exact_worker_protocol=True,
@@ -81,7 +79,6 @@ RULES = {
         start_gate=True,
         register_beats=False,
         repairing_node_beats=False,
-        fleet_validation_gates_ready=True,
         pending_migrations_gate_ready=True,
         cache_gates_ready=False,
         exact_worker_protocol=False,

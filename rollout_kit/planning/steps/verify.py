@@ -41,7 +41,6 @@ from rollout_kit.planning.scope import cohort_in, queues_named
 from rollout_kit.planning.unit import after_unit, judge, part
 
 WITHIN_S = 600.0
-OVERDUE_AT_MOST_S = 120.0
 OVERDUE = "schedules.max_overdue_ms"
 NOTHING_TO_PROBE = "smoke: the plan changes nothing, so no run is started to probe it"
 NEEDS_ADMIN = "not judged: it reads operator metrics, and the plan has no credentials.admin"

@@ -16,7 +16,6 @@ from tests.contract.recordings.given import (
     Given,
     bootstrapped,
     rollout,
-    us,
     worker,
 )
 
@@ -66,7 +65,6 @@ NO_AUTH = Given(node=replace(PROBE, auth_driver="none"))
 MARKER_OF_NOBODY = Given(
     node=replace(PROBE, marker="ghost-build", fleet_validation=FleetValidation.FAIL)
 )
-HEARTBEAT_BEFORE = us("21:00:17")
 
 STATES = {
     "*/before-bootstrap*": EMPTY,

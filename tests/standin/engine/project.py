@@ -13,10 +13,6 @@ from .failure import Failure
 from .vault import Vault
 
 
-class _Text(str):
-    __slots__ = ()
-
-
 def _present(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     tag = "tag:yaml.org,2002:str"
     if "\n" in text:
