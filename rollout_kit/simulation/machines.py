@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import assert_never
 
 from rollout_kit.emulator.app import build
 from rollout_kit.emulator.model import ledger
@@ -17,6 +19,7 @@ from rollout_kit.ports.infra import (
     JobState,
     JobStatus,
     ProcessSpec,
+    RemoveCohort,
     ReplaceNode,
     RunCommand,
     RunJob,
@@ -143,6 +146,13 @@ class Machines:
         )
         self.happened(changed, who, key)
 
+    def remove_cohort(self, cohort: CohortRef, who: Who, key: str = "") -> None:
+        """Nothing is known of it any more; what of it still runs is stopped."""
+        found = self.cohorts.get(cohort)
+        if found is not None and found.workers:
+            self.start_cohort(cohort, replace(found.spec, replicas=0), who, key)
+        self.cohorts.pop(cohort, None)
+
     def _worker(self, cohort: CohortRef, place: int) -> Worker:
         self._serial += 1
         build_id = cohort.build_id
@@ -215,12 +225,16 @@ class Machines:
                 self.happened(told, who, key)
             case SetCohort():
                 self.start_cohort(change.cohort, change.spec, who, key)
+            case RemoveCohort():
+                self.remove_cohort(change.cohort, who, key)
             case RunJob():
                 return self._job(change, who, key)
             case RunCommand() if self.commands_fail and "/undo/" not in key:
                 return JobStatus(state=JobState.FAILED, exit_status=1, detail="it was to fail")
             case RunCommand():
                 pass
+            case _:
+                assert_never(change)
         return JobStatus(state=JobState.SUCCEEDED, exit_status=0)
 
     def _job(self, job: RunJob, who: Who, key: str) -> JobStatus:

@@ -91,6 +91,27 @@ def test_a_drill_rolls_back_from_every_step(folder: Path) -> None:
     assert all(row["took_s"] > 0 for row in rows)
 
 
+def test_a_drill_of_a_stack_takes_the_new_cohort_out_again(folder: Path) -> None:
+    entry = (
+        "  workers: [{task_queue: q, from: a, to: b, image: 'w:b', replicas: 1}]\ngates:\n"
+        "  served: {cohort: unserved_pins, at_most: 0, for: 1s, within: 30s}\n"
+    )
+    canary = (
+        "  - {id: canary, uses: worker-canary, gates: [served],"
+        " with: {task_queue: q, within: 1m, stages: [{share: 100%, bake: 1s}]}}\n"
+    )
+    text = PLAN.replace(
+        "{driver: process, fleet: fleet.yaml}", "{driver: pulumi, program: ., stack: s}"
+    )
+    text = text.replace("gates:\n", entry, 1).replace("on_failure:", f"{canary}on_failure:", 1)
+    (folder / "plan.yaml").write_text(text)
+    done = ran(folder, "drill", "plan.yaml", "--step", "canary", "--output", "json")
+    assert done.code == ExitCode.SUCCESS, done.err
+    asked = json.loads(done.out)["rollbacks"][-1]
+    assert asked["what"] == "somebody asks for a rollback after it"
+    assert (asked["ending"], asked["restored"]) == ("rolled-back", True), asked
+
+
 def test_one_step_is_drilled_alone_and_an_unknown_one_is_named(folder: Path) -> None:
     done = ran(folder, "drill", "plan.yaml", "--step", "schema", "--output", "markdown")
     assert done.code == ExitCode.SUCCESS

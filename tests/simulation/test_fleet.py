@@ -8,7 +8,7 @@ import pytest
 
 from rollout_kit.emulator.model.passes import scheduler_overlaps
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.ports.infra import CohortSpec, SetScheduler
+from rollout_kit.ports.infra import CohortSpec, RemoveCohort, SetScheduler
 from rollout_kit.simulation.effects import (
     CohortChanged,
     Happening,
@@ -85,6 +85,20 @@ def test_a_cohort_tells_whose_processes_went() -> None:
     changed = told[-1].effect
     assert isinstance(changed, CohortChanged)
     assert (changed.before, changed.after, changed.stopped) == (2, 1, (ids[1],))
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_a_removed_cohort_is_known_no_more_and_tells_whose_processes_went(replicas: int) -> None:
+    world, told = small()
+    ref = cohort("orders", OLD)
+    world.fleet.start_cohort(ref, CohortSpec(image="orders:old", replicas=replicas))
+    ids = [worker.worker_id for worker in world.fleet.cohorts[ref].workers]
+    told.clear()
+    for attempt in ("k", "k/2"):
+        world.fleet.begin(attempt, RemoveCohort(cohort=ref))
+    assert ref not in world.fleet.cohort_specs()
+    went = [one.effect for one in told if isinstance(one.effect, CohortChanged)]
+    assert [worker for effect in went for worker in effect.stopped] == ids
 
 
 @pytest.mark.parametrize("fault", [Fault.NODE_RESTART, Fault.NODE_DEATH])
