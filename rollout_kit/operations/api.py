@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rollout_kit.model.execution_plan import Scope
@@ -48,6 +48,10 @@ class Seen:
     @property
     def facts(self) -> Facts:
         return self.observation.facts
+
+    def beside(self, situation: Situation) -> Seen:
+        """The same look, with numbers that were read apart from it."""
+        return replace(self, situation=self.situation.merged(situation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,13 +21,18 @@ def selection_of(cohorts: tuple[CohortRef, ...]) -> tuple[str, ...]:
 
 def silent(observation: Observation, cohort: CohortRef, *attributes: str) -> Change | None:
     """Blocked while these facts gave no answer: nothing is written on what nobody has seen."""
+    sentence = unanswered(observation, cohort, *attributes)
+    return Change(kind=ChangeKind.BLOCKED, sentence=sentence) if sentence else None
+
+
+def unanswered(observation: Observation, cohort: CohortRef, *attributes: str) -> str:
+    """Which of these facts the driver gave no answer to, the first of them; "" where it told all."""
     for attribute in attributes:
         value = observation.facts.get(cohort_fact(cohort, attribute))
         if value in (Absent.NO_ANSWER, Absent.PENDING):
             what = "gave no answer" if value is Absent.NO_ANSWER else "is still being read"
-            sentence = f"{cohort.label}: {attribute} {what}"
-            return Change(kind=ChangeKind.BLOCKED, sentence=sentence)
-    return None
+            return f"{cohort.label}: {attribute} {what}"
+    return ""
 
 
 def unseen(observation: Observation, cohort: CohortRef, *attributes: str) -> tuple[str, ...]:

@@ -102,12 +102,12 @@ class Machine:
 
     def cohort(self, path: str, wanted: CohortWanted) -> Placed:
         """One unit for each worker."""
-        thing = Thing("Cohort", processes.cohort_name(path, wanted))
-        workers = {
-            name: processes.worker(name, self.settings, wanted)
-            for name in processes.worker_names(path, wanted)
-        }
         name = processes.cohort_name(path, wanted)
+        thing = Thing("Cohort", name)
+        workers = {
+            unit: processes.worker(unit, self.settings, wanted)
+            for unit in processes.worker_names(path, wanted)
+        }
         made = self._units(thing, name, workers, family=name)
         own = {"environment": processes.worker_environment(self.settings, wanted.environment)}
         return Placed(resources=urns(thing, made), runs=asdict(wanted) | own)

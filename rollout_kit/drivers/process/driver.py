@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from rollout_kit.drivers import announcing
 from rollout_kit.drivers.process import endings
@@ -171,13 +171,8 @@ class ProcessDriver:
                 values = {"node": name, "host": node_entry.host, "port": str(node_entry.port)}
                 launch = self._render.process(f"node/{name}", node_entry.argv, spec, values)
                 self._settle_one(key, f"node/{name}", spec, launch)
-            case SetScheduler(spec=None):
-                self._settle_one(key, SCHEDULER, None, None)
-            case SetScheduler(spec=ProcessSpec() as spec):
-                entries = {SCHEDULER: self.fleet.scheduler} if self.fleet.scheduler else {}
-                entry = known("process", SCHEDULER, entries, self.fleet.file)
-                launch = self._render.process(SCHEDULER, entry.argv, spec, {})
-                self._settle_one(key, SCHEDULER, spec, launch)
+            case SetScheduler(spec=spec):
+                self._settle_one(key, SCHEDULER, spec, self._scheduler_launch(spec))
             case SetMaintenance(name=name, spec=spec):
                 entry = known("maintenance", name, self.fleet.maintenance, self.fleet.file)
                 launch = self._render.process(f"maintenance/{name}", entry.argv, spec, {})
@@ -191,6 +186,15 @@ class ProcessDriver:
                 self._work.run(key, job, program, self._mask.names, joins_success=True)
             case RunCommand():
                 self._work.run_command(key, change, self._render.folder, self._mask.names)
+            case _:
+                assert_never(change)
+
+    def _scheduler_launch(self, spec: ProcessSpec | None) -> Launch | None:
+        if spec is None:
+            return None
+        entries = {SCHEDULER: self.fleet.scheduler} if self.fleet.scheduler else {}
+        entry = known("process", SCHEDULER, entries, self.fleet.file)
+        return self._render.process(SCHEDULER, entry.argv, spec, {})
 
     def stop(self, key: str) -> None:
         """Raises Unavailable when it has not ended within four seconds: ask again."""

@@ -79,9 +79,8 @@ def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) 
     )
     for item in settled.objects:
         session.tell(_finding(item, settled.remedy))
-    if _in_service(
-        session
-    ):  # clearing what is pending is an import, which may not ask who is at it
+    if _in_service(session):
+        # Clearing what is pending is an import, which may not ask who is at it.
         _cancel_if_ours(session, newest)
     # What is doubtful is on our record before the refresh makes the state forget it.
     if mark is not None and mark.machine == here():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rollout_kit.model.observation import Absent, Facts, Observation, node_fact
 from rollout_kit.model.operation import (
@@ -39,8 +38,7 @@ class AttachNode:
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
         work = read_work(op, readers)
         args = _arguments(op)
-        seen = look_at_returning_node(args.rotation, args.identity, readers, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return look_at_returning_node(args.rotation, args.identity, readers, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         node = _arguments(op).rotation.node

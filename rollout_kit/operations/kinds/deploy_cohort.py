@@ -27,7 +27,7 @@ from rollout_kit.operations.cohort_acts import (
     retire,
     undo_operation,
 )
-from rollout_kit.operations.cohort_change import silent, touched, unseen
+from rollout_kit.operations.cohort_change import silent, touched, unanswered, unseen
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.queues import read_queue
 from rollout_kit.operations.starts import selected_on
@@ -44,8 +44,7 @@ class DeployCohort:
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
         work = read_work(op, readers)
         cohort = _arguments(op).cohort
-        seen = read_queue(cohort.queue, readers, now_s, (cohort,))
-        return replace(seen, situation=seen.situation.merged(work))
+        return read_queue(cohort.queue, readers, now_s, (cohort,)).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
@@ -119,9 +118,10 @@ class DeployCohort:
             return waiting
         if _is_there(args, seen.observation):
             return Done(sentence=f"{args.replicas} workers of {args.cohort.label} are to run")
-        unread = silent(seen.observation, args.cohort, "image", "replicas")
-        recorded = f"the driver does not record {_named(args)} for {args.cohort.label} yet"
-        progress = unread.sentence if unread else recorded
+        progress = (
+            unanswered(seen.observation, args.cohort, "image", "replicas")
+            or f"the driver does not record {_named(args)} for {args.cohort.label} yet"
+        )
         return Waiting(retry_after_s=pace(ctx), progress=progress)
 
     def compensate(self, op: Operation, before: Facts) -> Compensation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rollout_kit.model.duration import span
 from rollout_kit.model.observation import Absent, Facts, Observation, node_fact
@@ -49,8 +48,7 @@ class DetachNode:
         ]
         if args.pins is not None:
             looks.append(read_supporters(args.marker, readers, now_s))
-        seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return merged(looks, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         node = _arguments(op).rotation.node

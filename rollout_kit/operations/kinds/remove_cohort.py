@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rollout_kit.model import codec
 from rollout_kit.model.observation import Facts, Observation, cohort_fact
@@ -20,7 +19,7 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.cohort_acts import LeavingArguments
-from rollout_kit.operations.cohort_change import silent
+from rollout_kit.operations.cohort_change import silent, unanswered
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.queues import read_queue
 from rollout_kit.operations.work import read_work, unfinished, work_lost
@@ -35,19 +34,19 @@ class RemoveCohortKind:
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
         work = read_work(op, readers)
         cohort = _arguments(op).cohort
-        seen = read_queue(cohort.queue, readers, now_s, (cohort,))
-        return replace(seen, situation=seen.situation.merged(work))
+        return read_queue(cohort.queue, readers, now_s, (cohort,)).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         cohort = _arguments(op).cohort
         blocked = silent(observation, cohort, "replicas")
         if blocked:
             return blocked
-        if _is_out(op, observation) and not work_lost(op, situation):
+        is_out = _is_out(op, observation)
+        if is_out and not work_lost(op, situation):
             sentence = f"{cohort.label} is not configured"
             return Change(kind=ChangeKind.NO_OP, sentence=sentence)
-        if not _is_out(op, observation) and observation.cohort(cohort, "replicas") != 0:
-            wanted = observation.cohort(cohort, "replicas")
+        wanted = observation.cohort(cohort, "replicas")
+        if not is_out and wanted != 0:
             return Change(
                 kind=ChangeKind.BLOCKED,
                 sentence=f"{cohort.label} is to run {wanted} workers: only a stopped one is removed",
@@ -87,9 +86,9 @@ class RemoveCohortKind:
         waiting = unfinished(op, seen.situation, ctx)
         if waiting is not None:
             return waiting
-        blocked = silent(seen.observation, cohort, "replicas")
-        if blocked or not _is_out(op, seen.observation):
-            progress = blocked.sentence if blocked else f"{cohort.label} is configured still"
+        unread = unanswered(seen.observation, cohort, "replicas")
+        if unread or not _is_out(op, seen.observation):
+            progress = unread or f"{cohort.label} is configured still"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
         return Done(sentence=f"{cohort.label} is configured no more")
 

@@ -71,8 +71,7 @@ class ReplaceMaintenance:
         looks = [own]
         if args.revision is not None:
             looks.append(read_bootstrap(readers, args.revision, now_s))
-        seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return merged(looks, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

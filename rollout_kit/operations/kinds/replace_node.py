@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rollout_kit.model.observation import (
     BOOTSTRAP_REVISION,
@@ -57,8 +56,7 @@ class ReplaceNodeKind:
             looks.append(read_supporters(args.target(now).marker, readers, now_s))
         if args.revision is not None:
             looks.append(read_bootstrap(readers, args.revision, now_s))
-        seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return merged(looks, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rollout_kit.model.duration import span
 from rollout_kit.model.observation import (
@@ -58,8 +57,7 @@ class StartScheduler:
             looks.append(read_bootstrap(readers, args.revision, now_s))
         if args.pins is not None and args.spec is not None:
             looks.append(read_supporters(args.spec.marker, readers, now_s))
-        seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return merged(looks, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

@@ -22,7 +22,7 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.cohort_acts import LeavingArguments, back_to_life, freezing
-from rollout_kit.operations.cohort_change import left_alone, silent, touched, unseen
+from rollout_kit.operations.cohort_change import left_alone, silent, touched, unanswered, unseen
 from rollout_kit.operations.departure import (
     leases_held,
     left_to_nobody,
@@ -45,8 +45,7 @@ class StopCohort:
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
         work = read_work(op, readers)
-        seen = read_leaving(_arguments(op).cohort, readers, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return read_leaving(_arguments(op).cohort, readers, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
@@ -111,9 +110,10 @@ class StopCohort:
         if waiting is not None:
             return waiting
         if seen.observation.cohort(args.cohort, "replicas") != 0:
-            unread = silent(seen.observation, args.cohort, "replicas")
-            wanted = f"the driver still wants workers of {args.cohort.label}"
-            progress = unread.sentence if unread else wanted
+            progress = (
+                unanswered(seen.observation, args.cohort, "replicas")
+                or f"the driver still wants workers of {args.cohort.label}"
+            )
             return Waiting(retry_after_s=pace(ctx), progress=progress)
         processes = seen.situation.cohort(args.cohort).processes
         if processes:

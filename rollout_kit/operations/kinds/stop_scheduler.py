@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rollout_kit.model.observation import SCHEDULER_RUNNING, Absent, Facts, Observation
 from rollout_kit.model.operation import (
@@ -51,8 +50,7 @@ class StopScheduler:
         looks = [read_scheduler(readers, now_s, metrics=False)]
         if args.pins is not None and args.then is not None:
             looks.append(read_supporters(args.then.marker, readers, now_s))
-        seen = merged(looks, now_s)
-        return replace(seen, situation=seen.situation.merged(work))
+        return merged(looks, now_s).beside(work)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         if goal_reached(op, observation):
