@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,11 +39,14 @@ pytestmark = pytest.mark.processes
 
 OLD = CohortRef(namespace="default", task_queue="orders", build_id="b1")
 NEW = CohortRef(namespace="default", task_queue="orders", build_id="b2")
+PATIENCE_S = 60.0
+COSTS_STARTS_AT_MOST = 20.0
+"""What one change may cost, in starts of a bare interpreter."""
 
 
-def finish(driver: ProcessDriver, key: str, within_s: float = 10.0) -> JobState:
+def finish(driver: ProcessDriver, key: str) -> JobState:
     under_way = {JobState.QUEUED, JobState.RUNNING}
-    eventually(lambda: driver.work(key).state not in under_way, within_s)
+    eventually(lambda: driver.work(key).state not in under_way, PATIENCE_S)
     return driver.work(key).state
 
 
@@ -52,6 +56,16 @@ def start_node(driver: ProcessDriver, key: str = "start", image: str = "server:1
     assert finish(driver, key) is JobState.SUCCEEDED, driver.work(key)
     (process,) = driver.node_processes("api-1")
     return process.pid
+
+
+def await_ignoring(pid: int) -> None:
+    """Until the stubborn program has come so far that it ignores the polite signal."""
+
+    def ignored() -> int:
+        (line,) = re.findall(r"SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+        return int(line, 16) >> (signal.SIGTERM - 1) & 1
+
+    assert eventually(ignored, PATIENCE_S)
 
 
 def environment_of(pid: int) -> dict[str, str]:
@@ -120,11 +134,11 @@ def test_a_process_that_ignores_the_polite_signal_is_killed_after_the_grace(
     driver: ProcessDriver,
 ) -> None:
     old = start_node(driver, "stubborn", "stubborn")
-    time.sleep(0.1)  # until it ignores the signal
+    await_ignoring(old)
     begun = time.monotonic()
     start_node(driver, "replace", "server:2")
     assert processes.started(old) is None
-    assert 0.3 < time.monotonic() - begun < 3
+    assert time.monotonic() - begun > 0.3
 
 
 def test_the_scheduler_is_started_and_stopped_and_never_twice(driver: ProcessDriver) -> None:
@@ -298,7 +312,7 @@ def test_a_change_whose_child_was_killed_is_lost_and_the_same_key_heals_it(
     driver: ProcessDriver,
 ) -> None:
     old = start_node(driver, "stubborn", "stubborn")
-    time.sleep(0.1)
+    await_ignoring(old)
     change = ReplaceNode(node="api-1", spec=replace(driver.node_spec("api-1"), image="server:2"))
     driver.begin("replace", change)
     os.kill(supervisor_pid(driver, "replace"), signal.SIGKILL)
@@ -339,7 +353,8 @@ def test_a_tool_that_dies_after_recording_and_before_starting_is_healed_by_the_s
 def test_a_lost_stop_of_a_cohort_looks_neither_done_nor_undone(driver: ProcessDriver) -> None:
     driver.begin("start", SetCohort(cohort=NEW, spec=CohortSpec(image="stubborn", replicas=2)))
     assert finish(driver, "start") is JobState.SUCCEEDED, driver.work("start")
-    time.sleep(0.1)
+    for process in driver.cohort_processes(NEW):
+        await_ignoring(process.pid)
     stop = SetCohort(cohort=NEW, spec=CohortSpec(image="stubborn", replicas=0))
     driver.begin("stop", stop)
     os.kill(supervisor_pid(driver, "stop"), signal.SIGKILL)
@@ -389,7 +404,7 @@ def test_many_begins_at_once_leave_one_process_of_what_was_wanted_last(
     for thread in threads:
         thread.join()
     for number in range(6):
-        assert finish(driver, f"key-{number}", 30) in {JobState.SUCCEEDED, JobState.FAILED}
+        assert finish(driver, f"key-{number}") in {JobState.SUCCEEDED, JobState.FAILED}
     desired = driver.state.desired("node/api-1")
     assert desired is not None
     assert driver.work(desired["key"]).state is JobState.SUCCEEDED
@@ -460,8 +475,8 @@ def test_a_pid_that_was_given_to_somebody_else_is_left_alone(driver: ProcessDriv
     try:
         processes.send(bystander.pid, "another start", signal.SIGKILL)
         processes.send_group(bystander.pid, "another start", signal.SIGKILL)
-        time.sleep(0.05)
-        assert bystander.poll() is None
+        bystander.terminate()
+        assert bystander.wait(PATIENCE_S) == -signal.SIGTERM, "it was killed before"
     finally:
         bystander.kill()
         bystander.wait()
@@ -492,11 +507,15 @@ def test_no_death_at_any_moment_leaves_two_processes_or_a_taken_role(
 def test_beginning_a_change_costs_little(driver: ProcessDriver) -> None:
     start_node(driver)
     spec = driver.node_spec("api-1")
-    costs = []
+    changes, starts = [], []
     for number in range(5):
+        begun = time.monotonic()
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+        starts.append(time.monotonic() - begun)
         begun = time.monotonic()
         changed = replace(spec, marker=f"m{number}")
         driver.begin(f"key-{number}", ReplaceNode(node="api-1", spec=changed))
         assert finish(driver, f"key-{number}") is JobState.SUCCEEDED
-        costs.append(time.monotonic() - begun)
-    assert min(costs) < 0.25, costs  # the target is 0.06 s on an idle machine
+        changes.append(time.monotonic() - begun)
+    # A busy machine slows both: idle they take 0.06 s and 0.01 s.
+    assert min(changes) < COSTS_STARTS_AT_MOST * min(starts), (changes, starts)
