@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.command.driver import CommandDriver
 from rollout_kit.drivers.command.held import Held
 from rollout_kit.model.codec import to_json
@@ -20,9 +22,12 @@ from rollout_kit.ports.infra import (
     ProcessSpec,
     Programmed,
     ReplaceNode,
+    RunJob,
+    SetAttached,
     SetScheduler,
 )
 from rollout_kit.ports.requests import Asked
+from tests.drivers.conftest import eventually
 from tests.drivers.test_command_driver import DESCRIBED, World, finish
 
 pytestmark = pytest.mark.processes
@@ -161,6 +166,37 @@ def test_without_an_answer_nothing_is_sent_and_it_is_asked_again(
     previews(world, "unit/api-1")
     driver._previews._newest.clear()
     assert begun(driver) is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        CHANGE,
+        SetAttached(node="api-1", attached=False),
+        RunJob(job="bootstrap", image="i", revision="2"),
+    ],
+    ids=lambda change: type(change).__name__,
+)
+def test_a_script_that_is_slow_to_say_what_it_offers_was_sent_nothing(
+    driver: CommandDriver, world: World, change: InfraChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollout counts what it sends once more, and gives up after five times."""
+    monkeypatch.setattr(looks, "FIRST_WAIT_S", 0.05)
+    previews(world, "unit/api-1")
+    world.does("describe", "while [ ! -f go ]; do sleep 0.01; done; cat describe.json")
+    with pytest.raises(NotYet, match=r"not sent yet: "):
+        driver.begin(KEY, change)
+    (world.folder / "go").touch()
+
+    def goes_on() -> bool:
+        with suppress(NotYet):
+            driver.begin(KEY, change)
+            return True
+        return False
+
+    assert eventually(goes_on, 60.0)
+    assert finish(driver, KEY) is JobState.SUCCEEDED
+    assert len(world.asked("apply")) == 1
 
 
 def test_kinds_that_do_not_belong_to_the_resources_are_outside_of_the_contract(

@@ -198,19 +198,19 @@ class CommandDriver:
     def begin(self, key: str, change: InfraChange) -> None:
         """A change that would reach beyond what was announced is not sent: `work` says so.
 
-        Raises Refused: the script does not do this, an environment variable is not set. NotYet: its
-        `preview` has not answered.
+        Raises Refused: the script does not do this, an environment variable is not set. NotYet: what it
+        is asked before has no answer, so nothing was sent.
         """
         if isinstance(change, RunCommand):
             self._work.run_command(key, change, self._script.folder, self._secrets)
             return
-        if isinstance(change, SetAttached):
-            self._must_answer(Answers.MEMBERSHIP)
-        if isinstance(change, RunJob):
-            if key in self._asked:
-                return
-            self._must_answer(Answers.JOBS)
-        if not self._may(key, change):
+        if isinstance(change, RunJob) and key in self._asked:
+            return
+        try:
+            may = self._may(key, change)
+        except (InFlight, Unavailable) as error:
+            raise NotYet(f"not sent yet: {error.message}", hint=error.hint) from error
+        if not may:
             return
         request = asked("apply", key=key, change=change_asked(change))
         program = Program(
@@ -244,18 +244,22 @@ class CommandDriver:
             self._script.run("stop", asked("stop", key=key), STOPPED_WITHIN_S)
 
     def _may(self, key: str, change: InfraChange) -> bool:
-        """Whether it still does no more than was announced; asked just before it is sent."""
+        """Whether it still does no more than was announced; asked just before it is sent.
+
+        Raises Unknowable: the script does not do this.
+        """
         self._refused.pop(key, None)
+        if isinstance(change, SetAttached):
+            self._must_answer(Answers.MEMBERSHIP)
+        if isinstance(change, RunJob):
+            self._must_answer(Answers.JOBS)
         if not self._held or self._work.status(key).state in UNDER_WAY:
             return True
         name = self._script.name
         if "preview" not in self._described.get().get("actions", ()):
             beyond: tuple[str, ...] = (f"nobody knows what: `{name} describe` offers no `preview`",)
         else:
-            try:
-                (now,) = self._previews.of(((operation_of(key) or key, change),))
-            except (InFlight, Unavailable) as error:
-                raise NotYet(f"not sent yet: {error.message}", hint=error.hint) from error
+            (now,) = self._previews.of(((operation_of(key) or key, change),))
             beyond = self._held.beyond(key, now)
         if beyond:
             self._refused[key] = (
