@@ -33,6 +33,7 @@ from rollout_kit.operations.api import Context, OperationKind, Seen
 from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.operations.work import work_lost
+from rollout_kit.ports.attention import Attended
 from rollout_kit.ports.errors import Conflict, InFlight, NotYet, OutsideError, Unavailable
 from rollout_kit.ports.infra import JobState
 
@@ -258,6 +259,9 @@ def _send(run: Executor, op: Operation, key: str) -> None:
         run.live = run.live.doubt(op.id, holds=True)
         return
     run.shell.lock.check()
+    infra = run.shell.writers.infra
+    if isinstance(infra, Attended):
+        infra.bounded(min(op.within_s, op.step_timeout_s or op.within_s))
     try:
         KINDS[op.kind].apply(op, key, run.shell.writers)
     except (Unavailable, InFlight) as error:

@@ -15,6 +15,10 @@ class Attended(Protocol):
         """Which machines the journal names, and when each intent that is open was recorded, by key."""
         ...
 
+    def bounded(self, within_s: float) -> None:
+        """What is begun from here on may take so long, as its operation may."""
+        ...
+
     def leave(self) -> tuple[str, ...]:
         """What this process began and still runs is asked to end, once, and waited for: five seconds at most.
 

@@ -22,6 +22,8 @@ UNANNOUNCED = "announcement"
 BESIDE = "beside the plan"
 LOOK_S = 0.25
 WITHIN_S = 600.0
+A_CHANGE_S = 60.0
+"""How much longer the previews of a rollout may take for each of its changes: each has one of its own."""
 
 
 def await_answers(infra: InfraReader, clock: Clock) -> None:
@@ -46,7 +48,8 @@ def announced(found: Preview, readers: Readers, clock: Clock) -> Preview:
     ]
     try:
         changes = landed(lambda: changes_of(operations, readers), clock)
-        said = landed(lambda: readers.infra.announce(changes), clock)
+        within_s = WITHIN_S + A_CHANGE_S * len(changes)
+        said = landed(lambda: readers.infra.announce(changes), clock, within_s=within_s)
     except (InFlight, Unavailable) as error:
         return replace(found, not_read={**found.not_read, UNANNOUNCED: error.message})
     except OutsideError as error:
@@ -93,9 +96,9 @@ def _told(item: PreviewOperation, said: dict[str, Announcement]) -> PreviewOpera
     return replace(item, change=replace(item.change, details=details))
 
 
-def landed(read: Callable[[], T], clock: Clock) -> T:
+def landed(read: Callable[[], T], clock: Clock, *, within_s: float = WITHIN_S) -> T:
     """The answer of a reading that may be in flight. Raises InFlight when it takes far too long."""
-    until_s = clock.monotonic_s() + WITHIN_S
+    until_s = clock.monotonic_s() + within_s
     while True:
         try:
             return read()

@@ -29,9 +29,13 @@ class Stuck:
     document: PlanDocument
     executor: Executor
     told: list[list[str]] = field(default_factory=list)
+    bounds: list[float] = field(default_factory=list)
     ends: bool = True
 
     def attended(self, hosts: object, intended_at: object) -> None: ...
+
+    def bounded(self, within_s: float) -> None:
+        self.bounds.append(within_s)
 
     def leave(self) -> tuple[str, ...]:
         self.told.append([record.event.__class__.__name__ for record in self._records()])
@@ -57,11 +61,11 @@ class Stuck:
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stuck]:
-    def make(within: str = "20s", **sections: object) -> Stuck:
+    def make(within: str = "20s", more: str = "", **sections: object) -> Stuck:
         world = small(Generation.V2)
-        document = read(world, SCHEMA, api(within=within), **sections)
+        document = read(world, SCHEMA, api(within=within, more=more), **sections)
         found = Stuck(world, document, world.executor(document))
-        for name in ("attended", "leave", "work"):
+        for name in ("attended", "bounded", "leave", "work"):
             monkeypatch.setattr(world.fleet, name, getattr(found, name), raising=False)
         return found
 
@@ -78,6 +82,18 @@ def test_a_step_that_times_out_ends_its_work_before_the_rollback_begins(
     assert first[-1] == "OperationFailed"
     assert "RollbackStarted" not in first
     assert all(node.spec.image == "server:old" for node in site.world.fleet.nodes.values())
+
+
+def test_what_is_begun_may_take_as_long_as_its_operation_and_its_step(
+    stuck: Callable[..., Stuck],
+) -> None:
+    """A limit of the driver's own would end a job that the plan gives an hour."""
+    site = stuck(within="2h", more=", timeout: 40s")
+    site.executor.run()
+    assert outcome(site.executor.state) is Outcome.ROLLED_BACK
+    forward = site.bounds[: site.bounds.index(7200.0)]
+    assert dict.fromkeys(forward) == {30.0: None, 40.0: None}, "bootstrap's own, then the step's"
+    assert set(site.bounds[len(forward) :]) == {7200.0}, "an undo has no step's timeout"
 
 
 def test_a_step_that_times_out_and_holds_ends_its_work_before_its_group_is_undone(

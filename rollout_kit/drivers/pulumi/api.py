@@ -135,6 +135,9 @@ class Previewed:
     calls: tuple[str, ...] = ()
 
 
+WITHIN_S = 600.0
+"""How long a change, and a preview outside any, may take where nobody has said."""
+
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes a value that only the update itself will know."""
 
@@ -155,9 +158,9 @@ class UpdateRequest:
     `operation` is the rollout's key for it, written into the update's message. `wanted`: whole
     values of configuration keys (`fleet:nodes`), JSON; what is not named stays as recorded. `may`
     must cover every step of the preview, else nothing is sent. `program_digest`: of the program
-    that was announced; empty takes any. `within_s` bounds every wait of the provider. `hosts` and
-    `intended_at` (ISO 8601): machines that the journal names since this operation's intent, and
-    when that was: a lock of theirs since then is this rollout's own.
+    that was announced; empty takes any. `within_s` bounds every wait of the provider, and each run of
+    the program. `hosts` and `intended_at` (ISO 8601): machines that the journal names since this
+    operation's intent, and when that was: a lock of theirs since then is this rollout's own.
     """
 
     stack: Stack
@@ -165,7 +168,7 @@ class UpdateRequest:
     wanted: Mapping[str, object]
     may: tuple[May, ...]
     program_digest: str = ""
-    within_s: float = 600.0
+    within_s: float = WITHIN_S
     hosts: tuple[str, ...] = ()
     intended_at: str = ""
 
@@ -261,7 +264,7 @@ def preview(
     refresh: bool = True,
     baseline: Recorded | None = None,
     picture: Picture | None = None,
-    timeout_s: float = 300.0,
+    timeout_s: float = WITHIN_S,
 ) -> Previewed:
     """What an update would do with `wanted` laid over `baseline` (else: the last recorded update's).
 

@@ -25,7 +25,7 @@ from rollout_kit.drivers.pulumi.api import Kind, Outcome, Picture, Step, Trouble
 from rollout_kit.drivers.pulumi.events import Began, Ended, Event, Stream, name_of
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.recovering import Settled
-from rollout_kit.drivers.pulumi.session import READ_WITHIN_S, Session, Unsettled
+from rollout_kit.drivers.pulumi.session import Session, Unsettled
 from rollout_kit.drivers.pulumi.watching import Watch
 from rollout_kit.ports.errors import OutsideError
 
@@ -181,7 +181,7 @@ def _update(
     session.marks.begin(request.operation, settled.objects, settled.remedy.adopt)
     watch = Watch(objects=session.objects, say=session.say, give_up=session.cli.interrupt)
     stream = session.stream(lambda event: _record(session, watch, event))
-    session.cli.timeout_s = request.within_s + _GRACE_S
+    reads_within_s, session.cli.timeout_s = session.cli.timeout_s, request.within_s + _GRACE_S
     with watch.looking():
         run = sdk.update(
             session.place(folder, file, settled.remedy.adopt),
@@ -191,7 +191,7 @@ def _update(
             message=request.operation,
             targets=allowing.targets(request.stack, steps, previewed.providers),
         )
-    session.cli.timeout_s = READ_WITHIN_S
+    session.cli.timeout_s = reads_within_s
     done = tuple(item.step for item in stream.ended if not item.failed)
     if run.trouble is not None:
         if settled is mending.NOTHING and not stream.seen:

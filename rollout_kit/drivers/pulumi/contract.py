@@ -190,3 +190,12 @@ def _claimed_twice(given: Given, top: Reading) -> None:
             other = owners.setdefault(urn, place)
             if other != place:
                 top.at(place).problem(f"{urn} makes up {other} already")
+
+
+def program_of(given: Given, resource: str) -> Placed | None:
+    """Where the program of `node/NAME`, `scheduler`, `maintenance/NAME` or `cohort/PATH` is."""
+    kind, _, name = resource.partition("/")
+    if kind == "scheduler":
+        return given.scheduler
+    sections = {"node": given.nodes, "maintenance": given.maintenance, "cohort": given.cohorts}
+    return sections.get(kind, {}).get(name)

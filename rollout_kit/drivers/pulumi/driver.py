@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rollout_kit.drivers.pulumi import api, begun, changing, radius
 from rollout_kit.drivers.pulumi.announced import Announced
+from rollout_kit.drivers.pulumi.contract import program_of
 from rollout_kit.drivers.pulumi.live import Live, NoCluster
 from rollout_kit.drivers.pulumi.naming import commit_of, program_name
 from rollout_kit.drivers.pulumi.needs import of_change, refuse_missing
@@ -24,7 +25,7 @@ from rollout_kit.drivers.work.work import Work
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.operation import Announcement, InfraProgram
 from rollout_kit.model.situation import ProgramEnd
-from rollout_kit.model.stack_contract import NAMESPACE, Given, Placed
+from rollout_kit.model.stack_contract import NAMESPACE, Given
 from rollout_kit.ports.errors import InFlight, NotYet, Refused
 from rollout_kit.ports.infra import (
     Answers,
@@ -39,7 +40,6 @@ from rollout_kit.ports.infra import (
 )
 
 CHILD = "rollout_kit.drivers.pulumi.update"
-WITHIN_S = 600.0
 
 
 class PulumiDriver:
@@ -79,6 +79,7 @@ class PulumiDriver:
         self._ours: set[str] = set()
         self._hosts: tuple[str, ...] = ()
         self._intended_at: Mapping[str, datetime] = {}
+        self._within_s = api.WITHIN_S
 
     # What it can say
 
@@ -121,7 +122,7 @@ class PulumiDriver:
         return self._live.processes(placed) if placed else ()
 
     def ended(self, resource: str) -> ProgramEnd | None:
-        placed = self._resource(resource)
+        placed = program_of(self._given(), resource)
         return self._live.ended(placed) if placed else None
 
     def knows_image(self, image: str) -> bool:
@@ -229,6 +230,10 @@ class PulumiDriver:
         """Whose locks may be this rollout's own: told once it is known."""
         self._hosts, self._intended_at = hosts, intended_at
 
+    def bounded(self, within_s: float) -> None:
+        """A cold compile of the program counts, as every wait of a provider does."""
+        self._within_s = within_s
+
     def leave(self) -> tuple[str, ...]:
         """The update that runs finishes the operation that it is at; those behind it never begin."""
         return self._work.stop_all(self._ours)
@@ -253,7 +258,7 @@ class PulumiDriver:
                 allowed=self._allowed,
             ),
             program_digest=self._announced.program_digest,
-            within_s=WITHIN_S,
+            within_s=self._within_s,
             hosts=self._hosts,
             intended_at=self._intended_at.get(key, datetime.now(UTC)).isoformat(),
         )
@@ -290,11 +295,3 @@ class PulumiDriver:
 
     def _given(self) -> Given:
         return self._readings.recorded().given
-
-    def _resource(self, resource: str) -> Placed | None:
-        kind, _, name = resource.partition("/")
-        given = self._given()
-        if kind == "scheduler":
-            return given.scheduler
-        sections = {"node": given.nodes, "maintenance": given.maintenance, "cohort": given.cohorts}
-        return sections.get(kind, {}).get(name)

@@ -242,7 +242,7 @@ def _transformation(
         if (found := adopt.get(f"{args.type_}::{args.name}")) is not None:
             opts.import_ = found
         if place.within_s is not None and opts.custom_timeouts is None:
-            limit = f"{int(place.within_s)}s"
+            limit = f"{max(1, int(place.within_s))}s"
             opts.custom_timeouts = pulumi.CustomTimeouts(create=limit, update=limit, delete=limit)
         return pulumi.ResourceTransformationResult(args.props, opts)
 

@@ -15,6 +15,7 @@ from rollout_kit.drivers.pulumi.marks import Marks
 from rollout_kit.drivers.pulumi.objects import Objects
 
 READ_WITHIN_S = 120.0
+"""How long a look, a preview or a refresh may take, or the operation's own time where that is longer."""
 
 
 class Unsettled(Exception):
@@ -50,7 +51,8 @@ class Session:
         note: Callable[[str, str], None],
     ) -> Session:
         """Raises an OutsideError: there is no CLI, or none that will do."""
-        cli = reading.cli_of(request.stack, timeout_s=READ_WITHIN_S)
+        # A program may be compiled first, and a stack of many resources takes its time to be looked at.
+        cli = reading.cli_of(request.stack, timeout_s=max(READ_WITHIN_S, request.within_s))
         return cls(
             request=request,
             objects=objects,

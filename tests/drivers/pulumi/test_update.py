@@ -13,12 +13,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.pulumi import api, update
+from rollout_kit.drivers.pulumi import api, session, update
 from rollout_kit.drivers.pulumi.api import Kind, Outcome
 from rollout_kit.drivers.pulumi.objects import NoObjects
 from tests.drivers.pulumi.lab import Lab, until
@@ -276,6 +277,22 @@ def test_who_holds_the_stack_for_a_moment_is_waited_for_and_not_for_longer(
         assert result.outcome is Outcome.DONE, result
         assert (len(said), lab.values()["a-1"]) == (1, 2)
     assert not Path(lab.stack.folder, "open.jsonl").exists()
+
+
+def test_a_program_that_is_slow_to_begin_has_the_time_of_its_operation(
+    faulty: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled for the first time, it takes minutes before it says a word."""
+    monkeypatch.setattr(session, "READ_WITHIN_S", 0.5)
+    faulty.cli.faults({"at": "start", "do": "sleep", "seconds": 2, "command": "preview"})
+    request = faulty.request("r/op/1", A2, a="update")
+    done = update.run(request, faulty.folder("r/op/1"), NoObjects())
+    assert done.outcome is Outcome.DONE, done.sentence
+    brief = replace(faulty.request("r/op/2", A1, a="update"), within_s=1)
+    failed = update.run(brief, faulty.folder("r/op/2"), NoObjects())
+    assert failed.outcome is Outcome.FAILED
+    assert failed.trouble is not None
+    assert failed.trouble.name == "no-end"
 
 
 def test_hazard_6_a_lock_of_somebody_else_stays(lab: Lab) -> None:
