@@ -94,6 +94,16 @@ def given_or_refused(output: object, program: str) -> Given:
     return reading.given
 
 
+def without_outputs(name: str) -> Refused:
+    """Of a stack that was never brought up, or of which everything was destroyed."""
+    return Refused(
+        f"the stack {name} has no outputs yet",
+        why="A rollout changes what stands: the stack was never brought up, or all of it was destroyed.",
+        hint="bring the fleet up with `pulumi up`, after `pulumi config refresh` where it stood before",
+        trouble=Trouble.NOT_FOUND,
+    )
+
+
 def _nothing(top: Reading, sentence: str) -> GivenReading:
     top.problem(sentence)
     return GivenReading(given=None, problems=tuple(top.problems))

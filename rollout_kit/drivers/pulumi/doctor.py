@@ -16,7 +16,7 @@ from rollout_kit.drivers.pulumi import (
     radius,
     reading,
 )
-from rollout_kit.drivers.pulumi.contract import read_given
+from rollout_kit.drivers.pulumi.contract import read_given, without_outputs
 from rollout_kit.drivers.pulumi.held_locks import CANCEL
 from rollout_kit.drivers.pulumi.needs import in_words
 from rollout_kit.model.stack_contract import NAMESPACE, Need, missing
@@ -88,6 +88,15 @@ def _state(what: str, patient: _Patient) -> Finding:
     return looked(what, look)
 
 
+def _outputs(what: str, patient: _Patient) -> Finding:
+    picture = patient.picture
+    assert picture is not None
+    if picture.outputs:
+        return fine(what, ", ".join(sorted(picture.outputs)))
+    lacking = without_outputs(patient.stack.name)
+    return wrong(what, lacking.sentences, hint=lacking.hint, trouble=lacking.trouble)
+
+
 def _lock(what: str, patient: _Patient) -> Finding:
     try:
         held = held_locks.found(patient.stack)
@@ -133,7 +142,10 @@ def _preview(what: str, patient: _Patient) -> Finding:
         patient.seen = seen
         return f"it runs: secrets, plugins and providers answer ({seen.duration_s:.1f} s)"
 
-    return looked(what, look)
+    found = looked(what, look)
+    if found.health is not Health.OK and OUTPUTS in patient.bad:
+        return unjudged(what, f"needs: {OUTPUTS} ({found.sentence})")
+    return found
 
 
 def _contract(what: str, patient: _Patient) -> Finding:
@@ -164,12 +176,13 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 _Look = Callable[[str, _Patient], Finding]
 SDK, CLI, PROGRAM, STACK = "pulumi SDK", "pulumi CLI", "program", "backend and stack"
-SETTINGS, PREVIEW = "stack settings", "preview"
+SETTINGS, PREVIEW, OUTPUTS = "stack settings", "preview", "stack outputs"
 _LOOKS: tuple[tuple[str, tuple[str, ...], _Look], ...] = (
     (SDK, (), _sdk),
     (CLI, (), _cli),
     (PROGRAM, (), _program),
     (STACK, (CLI, PROGRAM), _state),
+    (OUTPUTS, (CLI, PROGRAM, STACK), _outputs),
     ("stack lock", (CLI, PROGRAM, STACK), _lock),
     ("pending operations", (CLI, PROGRAM, STACK), _clean),
     (SETTINGS, (CLI, PROGRAM, STACK), _recorded),
@@ -177,4 +190,4 @@ _LOOKS: tuple[tuple[str, tuple[str, ...], _Look], ...] = (
     ("stack contract", (SDK, CLI, PROGRAM, STACK, SETTINGS, PREVIEW), _contract),
     ("stack at rest", (SDK, CLI, PROGRAM, STACK, SETTINGS, PREVIEW), _at_rest),
 )
-_NEEDED = frozenset({SDK, CLI, PROGRAM, STACK, SETTINGS, PREVIEW})
+_NEEDED = frozenset({SDK, CLI, PROGRAM, STACK, SETTINGS, PREVIEW, OUTPUTS})

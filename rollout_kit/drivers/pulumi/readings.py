@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollout_kit.drivers.pulumi import announcing, api
-from rollout_kit.drivers.pulumi.contract import given_or_refused, read_given
+from rollout_kit.drivers.pulumi.contract import given_or_refused, read_given, without_outputs
 from rollout_kit.drivers.pulumi.held import Held
 from rollout_kit.drivers.pulumi.standing import Standing, filled, standing
 from rollout_kit.drivers.pulumi.wanted import from_values, known
@@ -94,7 +94,10 @@ class Readings:
         }
 
     def _read(self) -> Recorded:
-        picture, settings = api.look(self._stack), api.recorded(self._stack)
+        picture = api.look(self._stack)
+        if not picture.outputs:
+            raise without_outputs(self._stack.name)
+        settings = api.recorded(self._stack)
         given = given_or_refused(picture.outputs.get(NAMESPACE), f"the stack {self._stack.name}")
         found = Recorded(given=given, outputs=picture.outputs, configuration=settings.configuration)
         self._last = found
