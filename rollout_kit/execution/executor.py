@@ -144,6 +144,7 @@ class Executor:
             case SkipUndo():
                 self.append(UndoSkipped(operation=decision.operation, reason=decision.reason))
             case Settle():
+                self.leave()  # a skipped undo that still waits for its turn would read as what it wants
                 settling.settle(self)
             case Hold():
                 if not decision.repeated:

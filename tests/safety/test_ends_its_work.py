@@ -31,6 +31,7 @@ class Stuck:
     told: list[list[str]] = field(default_factory=list)
     bounds: list[float] = field(default_factory=list)
     ends: bool = True
+    undo_waits: bool = False
 
     def attended(self, hosts: object, intended_at: object) -> None: ...
 
@@ -42,6 +43,8 @@ class Stuck:
         return () if self.ends else tuple(key for key, _ in self.world.fleet.begun)
 
     def work(self, key: str) -> JobStatus:
+        if self.undo_waits and key.startswith(f"r-1/undo/{REPLACE}/"):
+            return JobStatus(state=JobState.QUEUED)
         if key != KEY or not self.is_at_it() or self._begun() > 1:
             return self.world.fleet.jobs.get(key, JobStatus(state=JobState.UNKNOWN))
         return JobStatus(state=JobState.LOST if self.told else JobState.RUNNING)
@@ -82,6 +85,19 @@ def test_a_step_that_times_out_ends_its_work_before_the_rollback_begins(
     assert first[-1] == "OperationFailed"
     assert "RollbackStarted" not in first
     assert all(node.spec.image == "server:old" for node in site.world.fleet.nodes.values())
+
+
+def test_an_undo_that_never_had_its_turn_is_ended_before_the_fleet_is_looked_at_for_the_last_time(
+    stuck: Callable[..., Stuck],
+) -> None:
+    """A driver tells of what is under way what it is to be: the fleet read as if it were undone."""
+    site = stuck()
+    site.undo_waits = True
+    site.executor.run()
+    assert outcome(site.executor.state) is Outcome.ROLLBACK_INCOMPLETE
+    assert any("UndoSkipped" in told and told[-1] != "RolloutFinished" for told in site.told), (
+        site.told
+    )
 
 
 def test_what_is_begun_may_take_as_long_as_its_operation_and_its_step(

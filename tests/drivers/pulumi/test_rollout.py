@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,6 +265,66 @@ def test_a_lock_that_is_forced_open_ends_the_update_under_way(
     back = machine.run("rollback", "--state", STATE, within_s=WITHIN_S)
     assert back.code == 10, back.both
     assert _without_jobs(_recorded(cli)) == before
+
+
+def test_a_step_whose_time_is_up_in_mid_update_ends_it_with_one_signal_and_puts_all_back(
+    stack: tuple[Machine, Controller], cli: Cli
+) -> None:
+    """The node is out of rotation by then, and its stack does not know it."""
+    machine, _ = stack
+    before, world = _recorded(cli), _values(cli)
+    text = (machine.folder / "plan.yaml").read_text()
+    (machine.folder / "plan.yaml").write_text(text.replace("60s}}", "5m}, timeout: 45s}"))
+    held = cli.world_folder.with_name("held-front-api-1")
+    held.touch()
+    running = machine.start("apply", "plan.yaml", "--state", STATE)
+    until(lambda: _values(cli)["front-api-1-1"] is False, within_s=WITHIN_S)
+    assert cli.checkpoint(project="rolled_fleet")["pending_operations"]
+    machine.await_event("OperationFailed", "api/api-1/detach", within_s=WITHIN_S)
+    held.unlink()
+    ended = running.end(WITHIN_S)
+    assert ended.code == 10, ended.both
+    assert "timeout 45 s of step api" in ended.both
+    assert "updating Thing front-api-1" in ended.both, "what it was at"
+    (asked,) = machine.folder.rglob("interrupted-*")
+    assert asked.exists()
+    assert (_without_jobs(_recorded(cli)), _without_jobs(_values(cli))) == (before, world)
+    assert cli.locks(project="rolled_fleet") == []
+    assert not cli.checkpoint(project="rolled_fleet").get("pending_operations")
+    assert _update_pid(machine) is None
+
+
+def test_an_update_that_does_not_end_at_its_signal_is_told_as_what_it_left_and_undone_later(
+    stack: tuple[Machine, Controller], cli: Cli
+) -> None:
+    """The undo that waited for it read as done: the fleet looked as before, and was not."""
+    machine, _ = stack
+    before, world = _recorded(cli), _values(cli)
+    text = (machine.folder / "plan.yaml").read_text()
+    (machine.folder / "plan.yaml").write_text(text.replace("60s}}", "45s}}"))
+    cli.faults({"at": "applied", "do": "sleep", "seconds": 800, "name": "front-api-1"})
+    running = machine.start("apply", "plan.yaml", "--state", STATE)
+    until(lambda: _values(cli)["front-api-1-1"] is False, within_s=WITHIN_S)
+    ended = running.end(WITHIN_S)
+    assert ended.code == 11, ended.both
+    assert "Not undone: undo/api/api-1/detach/1" in ended.both
+    (line,) = [one for one in ended.out.splitlines() if one.lstrip(" ✓✗!≠").startswith("api-1 ")]
+    assert "detached" in line or "out of rotation" in line, ended.both
+    pid = _update_pid(machine)
+    assert pid is not None, "one signal, and no second one"
+    assert len(cli.locks(project="rolled_fleet")) == 1
+    cli.faults()
+    os.kill(pid, signal.SIGKILL)
+    rollout = machine.events()[0]["rollout"]
+    back = machine.run("rollback", rollout, "--state", STATE, within_s=WITHIN_S)
+    assert back.code == 10, back.both
+    assert (_without_jobs(_recorded(cli)), _without_jobs(_values(cli))) == (before, world)
+    assert cli.locks(project="rolled_fleet") == []
+
+
+def _values(cli: Cli) -> dict[str, object]:
+    """What really is, by id."""
+    return {name: thing.get("value") for name, thing in cli.world().items()}
 
 
 def _without_jobs(recorded: dict[str, object]) -> dict[str, object]:
