@@ -17,6 +17,7 @@ from rollout_kit.drivers.pulumi.api import Recorded
 from rollout_kit.ports.errors import Incompatible
 
 _CONFIG = "config"
+_TEXT = "tag:yaml.org,2002:str"
 
 
 def file_name(stack: str) -> str:
@@ -26,7 +27,7 @@ def file_name(stack: str) -> str:
 
 def project_text(project: str, runtime: str = "python") -> str:
     """`Pulumi.yaml` of a working folder for an inline program."""
-    return yaml.safe_dump({"name": project, "runtime": runtime}, sort_keys=False)
+    return json.dumps({"name": project, "runtime": runtime}) + "\n"
 
 
 def recorded(text: str) -> Recorded:
@@ -35,18 +36,39 @@ def recorded(text: str) -> Recorded:
 
 
 def merged(text: str, wanted: Mapping[str, object]) -> str:
-    """The same file with these keys set (None: to JSON's null). Everything else stays.
+    """The same file with these keys set (None: to JSON's null). Everything else stays as it is written.
 
-    Values go in as JSON texts, which every language's `Config` reads as objects.
+    Values go in as JSON texts, which every language's `Config` reads as objects. The others are
+    never read: the engine's YAML is not ours, and "12e5" without its quotes would be a number there.
     Raises Incompatible: the text is no settings file.
     """
-    settings = _parsed(text)
-    config = dict(settings.get(_CONFIG) or {})
-    for key, value in wanted.items():
-        config[key] = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    if config:
-        settings[_CONFIG] = config
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=2**20)
+    _parsed(text)
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    settings = root if isinstance(root, yaml.MappingNode) else _mapping()
+    if wanted:
+        config = _entry(settings, _CONFIG)
+        for key, value in wanted.items():
+            told = json.dumps(value, ensure_ascii=False, sort_keys=True)
+            _set(config, key, yaml.ScalarNode(_TEXT, told, style='"'))
+        _set(settings, _CONFIG, config)
+    return yaml.serialize(settings, Dumper=yaml.SafeDumper, allow_unicode=True, width=2**20)
+
+
+def _mapping() -> yaml.MappingNode:
+    return yaml.MappingNode(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, [])
+
+
+def _entry(mapping: yaml.MappingNode, key: str) -> yaml.MappingNode:
+    found = [value for name, value in mapping.value if name.value == key]
+    return found[-1] if found and isinstance(found[-1], yaml.MappingNode) else _mapping()
+
+
+def _set(mapping: yaml.MappingNode, key: str, value: yaml.Node) -> None:
+    """In its place, or at the end."""
+    entries = [(name, value if name.value == key else old) for name, old in mapping.value]
+    if all(name.value != key for name, _ in entries):
+        entries.append((yaml.ScalarNode(_TEXT, key), value))
+    mapping.value = entries
 
 
 def same_configuration(text: str, other: str) -> bool:

@@ -61,3 +61,37 @@ def test_a_file_is_named_after_the_last_part_of_the_stacks_name() -> None:
 def test_what_is_no_settings_file_is_refused(text: str) -> None:
     with pytest.raises(Incompatible, match="no mapping"):
         settings.merged(text, {})
+
+
+ODD = """\
+config:
+  proj:commit: "12e5"
+  proj:hash: "1234e56"
+  proj:octal: "0o17"
+  proj:half: ".5e1"
+  proj:at: 12:30:45
+  proj:on: yes
+  proj:day: 2026-04-28
+  proj:nested:
+    tag: "12e5"
+    port: 8080
+"""
+
+
+def test_what_a_change_does_not_set_stays_as_it_is_written() -> None:
+    """Read and written again, the commit 12e5 was the number 1200000 to the engine, with every update."""
+    text = settings.merged(ODD, {"fleet:nodes": {"api-1": {"image": "12e5"}}})
+    lines = text.splitlines()
+    assert lines[: len(ODD.splitlines())] == ODD.splitlines()
+    assert lines[len(ODD.splitlines()) :] == [
+        '  fleet:nodes: "{\\"api-1\\": {\\"image\\": \\"12e5\\"}}"'
+    ]
+    again = settings.merged(text, {"fleet:nodes": None})
+    assert again.splitlines()[-1] == '  fleet:nodes: "null"'
+    assert settings.merged(ODD, {}) == ODD
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", "config:\n", "# nothing yet\n"])
+def test_into_settings_without_any_key_the_first_one_goes(text: str) -> None:
+    made = settings.merged(text, {"fleet:jobs": {}})
+    assert settings.recorded(made).configuration == {"fleet:jobs": {}}
