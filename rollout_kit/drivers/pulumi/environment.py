@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rollout_kit.drivers.pulumi import program_files
 from rollout_kit.drivers.pulumi.api import Stack
 from rollout_kit.drivers.work import pump
 
@@ -17,15 +18,18 @@ _OURS = {
     "PULUMI_AUTOMATION_API": "true",
     "PULUMI_DEBUG_COMMANDS": "true",  # without it the event log is an unknown flag
 }
+_FLAGS = re.compile(r"PULUMI_OPTION_|PULUMI_CONTINUE_ON_ERROR$|PULUMI_SKIP_CHECKPOINTS$")
+"""What a person sets for calls of their own: each counts as a flag of every call, ours included."""
 _SECRET = re.compile(r"PASSPHRASE$|PASSWORD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|PRIVATE_KEY|API_KEY")
 _CURRENT_CONTEXT = "context.yaml"
 
 
 def of(stack: Stack, base: Mapping[str, str]) -> dict[str, str]:
     """`base` (the tool's own environment) with what this stack asks for."""
-    environment = {**base, **_OURS}
-    if stack.backend:
-        environment["PULUMI_BACKEND_URL"] = stack.backend
+    environment = {name: value for name, value in base.items() if not _FLAGS.match(name)} | _OURS
+    own = program_files.backend(stack.program)
+    if backend := stack.backend or base.get("PULUMI_BACKEND_URL") or own:
+        environment["PULUMI_BACKEND_URL"] = backend
     # Dynamic providers are imported by processes of their own, which need the program and the SDK.
     program = Path(stack.program.path)
     folder = program.parent if stack.program.function else program

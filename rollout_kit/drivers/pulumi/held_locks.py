@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rollout_kit.drivers.pulumi import locks, reading, service_updates
+from rollout_kit.drivers.pulumi import environment, locks, reading, service_updates
 from rollout_kit.drivers.pulumi.api import Stack
 from rollout_kit.drivers.pulumi.locks import Claim, Lock, Standing
 from rollout_kit.drivers.pulumi.marks import Marks, here
@@ -39,7 +39,7 @@ def found(stack: Stack, claim: Claim | None = None) -> tuple[Held, ...] | None:
     for a moment (`reading.locks`). A service tells in the stack's history what is under way.
     `claim`: beside our own record of the stack. Raises an `OutsideError`: it cannot be asked.
     """
-    backend = locks.backend_of(stack.backend, os.environ)
+    backend = locks.backend_of(stack.backend, environment.of(stack, os.environ))
     ours = replace(claim or Claim(), mark=Marks(Path(stack.folder)).found())
     if service_updates.in_service(backend):
         return _in_service(stack, ours)
@@ -76,7 +76,7 @@ def remove_dead(stack: Stack, held: Sequence[Held]) -> tuple[Held, ...]:
     dead = tuple(item for item in held if item.dead)
     if not dead:
         return ()
-    backend = locks.backend_of(stack.backend, os.environ)
+    backend = locks.backend_of(stack.backend, environment.of(stack, os.environ))
     if service_updates.in_service(backend) and found(stack) != tuple(held):
         return ()
     if locks.state_root(backend) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import itertools
+import json
 import os
 import runpy
 import sys
@@ -27,6 +28,7 @@ _ENDINGS = (
     *(".yaml", ".yml", ".json", ".toml", ".txt", ".lock"),
 )
 _DESCRIPTIONS = ("Pulumi.yaml", "Pulumi.yml")
+_KEPT = ("config", "plugins")
 _ENDINGS_BESIDE_A_FILE = (".py",)
 _NUMBERS = itertools.count(1)
 
@@ -40,9 +42,8 @@ def digest(program: Program) -> str:
     file's: it and every Python file beside or below it. Left out: settings of stacks, hidden files,
     installed packages, what is built on the way. Raises Refused: it is not there.
     """
-    root = Path(program.path)
     _expect(program)
-    folder = root if root.is_dir() else root.parent
+    folder = _folder(program)
     total = hashlib.sha256()
     for path in sorted(own_files(program)):
         total.update(str(path.relative_to(folder)).encode() + b"\0")
@@ -97,12 +98,56 @@ def project(program: Program) -> str:
     return str(_description(program).get("name", ""))
 
 
-def _description(program: Program) -> dict[str, object]:
+def backend(program: Program) -> str:
+    """The backend that the program's folder names for everybody; empty where it names none."""
+    told = _description(program).get("backend")
+    return str(told.get("url") or "") if isinstance(told, dict) else ""
+
+
+def project_text(program: Program, project: str) -> str:
+    """`Pulumi.yaml` of a working folder for a program that is run here.
+
+    What the program's own says of configuration and plugins holds there, too.
+    """
+    told = _description(program)
+    kept = {key: told[key] for key in _KEPT if key in told} if told.get("name") == project else {}
+    if isinstance(kept.get("plugins"), dict):
+        kept["plugins"] = _from(_folder(program), kept["plugins"])
+    return json.dumps({"name": project, "runtime": "python", **kept}, default=str) + "\n"
+
+
+def _from(folder: Path, told: object) -> object:
+    """The same with every `path` as it is from anywhere."""
+    match told:
+        case dict():
+            return {
+                key: str(folder / str(value)) if key == "path" else _from(folder, value)
+                for key, value in told.items()
+            }
+        case list():
+            return [_from(folder, item) for item in told]
+        case _:
+            return told
+
+
+def _folder(program: Program) -> Path:
     root = Path(program.path)
-    folder = root if root.is_dir() else root.parent
+    return root if root.is_dir() else root.parent
+
+
+def _description(program: Program) -> dict[str, object]:
+    """Raises Refused: it is there, and no YAML."""
+    folder = _folder(program)
     for name in _DESCRIPTIONS:
         if (folder / name).is_file():
-            read = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            try:
+                read = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise Refused(
+                    f"{folder / name} cannot be read: {' '.join(str(error).split())}",
+                    why="It says how the program is run, and of which project it is.",
+                    hint="Correct it; `pulumi preview` reads it too.",
+                ) from None
             return read if isinstance(read, dict) else {}
     return {}
 
@@ -114,7 +159,7 @@ def function(program: Program) -> Function:
     """
     _expect(program)
     if not program.function:
-        return lambda: _run_folder(Path(program.path))
+        return lambda: _run_folder(_entry(program))
 
     def run() -> Awaitable[None] | None:
         with _importable(Path(program.path).parent):
@@ -145,9 +190,15 @@ def _loaded(program: Program) -> Function:
     return found  # type: ignore[no-any-return]
 
 
-def _run_folder(folder: Path) -> None:
-    with _importable(folder):
-        runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+def _entry(program: Program) -> Path:
+    """The file that a folder's program begins with: `main` in its description names another."""
+    entry = Path(program.path, str(_description(program).get("main") or ""))
+    return entry / "__main__.py" if entry.is_dir() else entry
+
+
+def _run_folder(entry: Path) -> None:
+    with _importable(entry.parent):
+        runpy.run_path(str(entry), run_name="__main__")
 
 
 @contextmanager

@@ -178,7 +178,8 @@ def prepare(stack: Stack, folder: Path, text: str) -> str:
         (folder / settings.file_name(stack.name)).write_text(text, encoding="utf-8")
     if not program_files.runs_here(stack.program):
         return stack.program.path
-    (folder / "Pulumi.yaml").write_text(settings.project_text(stack.project), encoding="utf-8")
+    text = program_files.project_text(stack.program, stack.project)
+    (folder / "Pulumi.yaml").write_text(text, encoding="utf-8")
     return str(folder)
 
 

@@ -25,11 +25,6 @@ def file_name(stack: str) -> str:
     return f"Pulumi.{stack.rpartition('/')[2]}.yaml"
 
 
-def project_text(project: str, runtime: str = "python") -> str:
-    """`Pulumi.yaml` of a working folder for an inline program."""
-    return json.dumps({"name": project, "runtime": runtime}) + "\n"
-
-
 def recorded(text: str) -> Recorded:
     """What a settings file says. Raises Incompatible: it is none."""
     return Recorded(text=text, configuration=_plain(_parsed(text).get(_CONFIG) or {}))
@@ -49,7 +44,7 @@ def merged(text: str, wanted: Mapping[str, object]) -> str:
         config = _entry(settings, _CONFIG)
         for key, value in wanted.items():
             told = json.dumps(value, ensure_ascii=False, sort_keys=True)
-            _set(config, key, yaml.ScalarNode(_TEXT, told, style='"'))
+            _set(config, key, yaml.ScalarNode(_TEXT, told, style="'"))
         _set(settings, _CONFIG, config)
     return yaml.serialize(settings, Dumper=yaml.SafeDumper, allow_unicode=True, width=2**20)
 

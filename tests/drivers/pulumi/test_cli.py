@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -116,6 +117,28 @@ def test_the_cli_downloads_nothing_and_looks_for_no_updates(tmp_path: Path) -> N
     assert env["PULUMI_BACKEND_URL"] == "file:///state"
 
 
+def test_flags_that_somebody_keeps_in_the_environment_are_not_ours(tmp_path: Path) -> None:
+    """Each is a flag of every call: what is read would look different, what is changed be more."""
+    kept = {"PULUMI_HOME": "/h", "PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_BACKEND_URL": "file:///s"}
+    theirs = {
+        "PULUMI_OPTION_REFRESH": "true",
+        "PULUMI_OPTION_TARGET_DEPENDENTS": "true",
+        "PULUMI_CONTINUE_ON_ERROR": "true",
+        "PULUMI_SKIP_CHECKPOINTS": "true",
+    }
+    env = environment.of(_stack(tmp_path), {**kept, **theirs})
+    assert {name: env.get(name) for name in (*kept, *theirs)} == {**kept, **dict.fromkeys(theirs)}
+
+
+def test_the_backend_is_the_plans_else_the_environments_else_the_programs(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\nbackend: {url: file:///p}\n")
+    told = {"PULUMI_BACKEND_URL": "file:///e"}
+    name = "PULUMI_BACKEND_URL"
+    assert environment.of(_stack(tmp_path), {})[name] == "file:///p"
+    assert environment.of(_stack(tmp_path), told)[name] == "file:///e"
+    assert environment.of(_stack(tmp_path, backend="file:///b"), told)[name] == "file:///b"
+
+
 def test_a_context_is_chosen_without_a_copy_of_the_kubeconfig(tmp_path: Path) -> None:
     stack = _stack(tmp_path, kubeconfig="/k/config", context="prod")
     ours, theirs = environment.of(stack, {})["KUBECONFIG"].split(":")
@@ -178,5 +201,6 @@ def test_the_folder_of_a_run_goes_with_it_and_what_a_killed_one_left_after_a_day
     os.utime(old, (1, 1))
     with reading.place(stack, "config: {}\n") as (where, settings):
         assert settings.read_text() == "config: {}\n"
-        assert (Path(where) / "Pulumi.yaml").read_text() == "name: proj\nruntime: python\n"
+        made = json.loads((Path(where) / "Pulumi.yaml").read_text())
+        assert made == {"name": "proj", "runtime": "python"}
     assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == ["run-young"]

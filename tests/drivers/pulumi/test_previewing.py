@@ -9,7 +9,7 @@ import pytest
 from rollout_kit.drivers.pulumi import api
 from rollout_kit.ports.errors import OutsideError, Refused
 from tests.drivers.pulumi.lab import Lab
-from tests.standin.fixtures import Cli, standin  # noqa: F401
+from tests.standin.fixtures import Cli, real_or_standin, standin  # noqa: F401
 
 pytestmark = [pytest.mark.processes]
 
@@ -100,3 +100,22 @@ def test_a_stack_that_was_never_updated_is_refused(
 def test_a_missing_stack_says_so(standin: Cli) -> None:  # noqa: F811
     with pytest.raises(Refused, match="the backend has no stack dev"):
         api.look(Lab(standin).stack)
+
+
+@pytest.mark.crash
+def test_a_default_of_the_project_counts_though_the_stack_has_never_seen_it(
+    real_or_standin: Cli,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    stack = _folder(tmp_path, "python")
+    lab = Lab(real_or_standin)
+    lab.up({})
+    program = Path(stack.program.path)
+    (program / "Pulumi.yaml").write_text(
+        'name: proj\nruntime: python\nconfig: {region: {type: string, default: "12e5"}}\n'
+    )
+    (program / "__main__.py").write_text(
+        'import pulumi\npulumi.export("region", pulumi.Config().require("region"))\n'
+    )
+    seen = api.preview(stack, {})
+    assert dict(seen.outputs or {}) == {"region": "12e5"}

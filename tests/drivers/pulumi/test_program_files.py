@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -139,3 +140,39 @@ def test_python_without_an_environment_of_its_own_is_run_here(
     program = _folder(tmp_path, description)
     assert program_files.runs_here(program) is here
     assert program_files.project(program) == "p"
+
+
+def test_what_the_description_says_holds_where_the_program_is_run_here(tmp_path: Path) -> None:
+    """Its defaults of configuration, its plugins, its backend, its first file: the CLI would heed them."""
+    told = """\
+name: p
+runtime: python
+main: src
+backend: {url: "s3://state"}
+config:
+  region: {default: "12e5"}
+plugins:
+  providers: [{name: lab, path: ../lab}]
+"""
+    program = _folder(tmp_path, told)
+    made = json.loads(program_files.project_text(program, "p"))
+    assert made == {
+        "name": "p",
+        "runtime": "python",
+        "config": {"region": {"default": "12e5"}},
+        "plugins": {"providers": [{"name": "lab", "path": f"{tmp_path}/../lab"}]},
+    }
+    other = json.loads(program_files.project_text(program, "another"))
+    assert other == {"name": "another", "runtime": "python"}
+    assert program_files.backend(program) == "s3://state"
+    (tmp_path / "src").mkdir()
+    here = "from tests.drivers.pulumi.test_program_files import SEEN\nSEEN.append(__file__)\n"
+    (tmp_path / "src" / "__main__.py").write_text(here)
+    program_files.function(program)()
+    assert SEEN.pop() == str(tmp_path / "src" / "__main__.py")
+
+
+def test_a_description_that_is_no_yaml_is_refused_by_its_name(tmp_path: Path) -> None:
+    program = _folder(tmp_path, "name: p\n  runtime: [\n")
+    with pytest.raises(Refused, match=r"Pulumi\.yaml cannot be read: .*line 2"):
+        program_files.project(program)

@@ -83,11 +83,9 @@ def test_what_a_change_does_not_set_stays_as_it_is_written() -> None:
     text = settings.merged(ODD, {"fleet:nodes": {"api-1": {"image": "12e5"}}})
     lines = text.splitlines()
     assert lines[: len(ODD.splitlines())] == ODD.splitlines()
-    assert lines[len(ODD.splitlines()) :] == [
-        '  fleet:nodes: "{\\"api-1\\": {\\"image\\": \\"12e5\\"}}"'
-    ]
+    assert lines[len(ODD.splitlines()) :] == ['  fleet:nodes: \'{"api-1": {"image": "12e5"}}\'']
     again = settings.merged(text, {"fleet:nodes": None})
-    assert again.splitlines()[-1] == '  fleet:nodes: "null"'
+    assert again.splitlines()[-1] == "  fleet:nodes: 'null'"
     assert settings.merged(ODD, {}) == ODD
 
 

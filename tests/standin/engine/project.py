@@ -104,6 +104,16 @@ class Config:
             )
         return key if len(parts) == 2 else f"{self._project.name}:{key}"
 
+    def in_force(self) -> dict[str, Any]:
+        """With the project's own defaults where the stack says nothing."""
+        told = self._project.settings.get("config") or {}
+        defaults = {
+            self.full(key): entry.get("value", entry.get("default"))
+            for key, entry in told.items()
+            if isinstance(entry, dict) and {"value", "default"} & set(entry)
+        }
+        return {**defaults, **self.values}
+
     def short(self, key: str) -> str:
         return key.removeprefix(f"{self._project.name}:")
 

@@ -61,12 +61,14 @@ class Run:
         config = self._session.config
         try:
             self._vault = config.vault()
-            self._config = {key: opened(value, self._vault) for key, value in config.values.items()}
+            self._config = {
+                key: opened(value, self._vault) for key, value in config.in_force().items()
+            }
         except Failure as wrong:
             raise Failure(
                 f"getting stack configuration: get stack secrets manager: {wrong.text}"
             ) from None
-        self._sealed = dict(config.values)
+        self._sealed = config.in_force()
 
     def go(self) -> None:
         json_out = self._arguments.has("--json")
