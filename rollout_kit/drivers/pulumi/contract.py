@@ -144,6 +144,7 @@ def _placed(entry: Reading, runs: Callable[[Reading], object]) -> Placed:
     here = entry.at("runs")
     if here.value not in (None, {}) and here.expect_object():
         runs(here)  # notes what is wrong with it
+        _expect_readable(here)
     return Placed(
         resources=resources,
         runs=here.entries(),
@@ -152,6 +153,15 @@ def _placed(entry: Reading, runs: Callable[[Reading], object]) -> Placed:
         in_cluster=_in_cluster(entry.at("in_cluster")),
         printed=entry.text("printed", ""),
     )
+
+
+def _expect_readable(runs: Reading) -> None:
+    """It goes into the configuration again, where the mask in a secret's place would be its value."""
+    for name, entry in runs.each():
+        if entry.value == SECRET:
+            entry.problem("it is secret, so it cannot be given back; the program adds it by itself")
+        elif isinstance(entry.value, dict):
+            _expect_readable(runs.at(name))
 
 
 def _urns(entry: Reading, key: str) -> tuple[str, ...]:

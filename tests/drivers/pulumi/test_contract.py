@@ -223,3 +223,12 @@ def test_a_program_that_lacks_what_the_plan_needs_is_refused_with_the_list() -> 
         "reads jobs (for schema/run, job bootstrap)"
     )
     refuse_missing(given, asked[:3], "infra/x")  # what is there is asked for in vain by nobody
+
+
+def test_a_secret_in_what_runs_is_refused_with_its_place() -> None:
+    """The engine shows a mask in its place, which the next change would have written as its value."""
+    fleet = output()
+    runs = fleet["nodes"]["api-1"]["runs"]  # type: ignore[index]
+    runs["environment"] = {"LOG_LEVEL": "info", "TOKEN": "[secret]"}
+    (problem,) = read_given(fleet).problems
+    assert problem.startswith("nodes/api-1/runs/environment/TOKEN: it is secret")
