@@ -305,30 +305,51 @@ def test_what_a_change_leaves_running_holds_nobody_up(work: Work, tmp_path: Path
     os.kill(left, signal.SIGKILL)
 
 
-def test_what_ends_with_the_tool_does_and_what_does_not_runs_on(work: Work, tmp_path: Path) -> None:
+def _another_tool(tmp_path: Path, ends: dict[str, bool]) -> subprocess.Popen[bytes]:
+    """A process that has begun these keys, `one/a/1` in the queue of a stack, and waits."""
     code = (
-        "import os, sys\n"
+        "import json, os, sys\n"
         "from pathlib import Path\n"
         "from rollout_kit.drivers.work.folder import WorkFolder\n"
         "from rollout_kit.drivers.work.program import Program\n"
         "from rollout_kit.drivers.work.work import Work\n"
         "work = Work(WorkFolder(Path('state')), dict(os.environ))\n"
-        "for key, ends in (('r/a/1', True), ('r/b/1', False)):\n"
+        "for key, ends in json.loads(sys.argv[2]).items():\n"
         "    argv = (sys.executable, '-S', '-c', sys.argv[1])\n"
         "    program = Program(argv=argv, directory=Path.cwd(), ends_with_tool=ends)\n"
-        "    work.run(key, key, program, joins_success=False)\n"
+        "    work.run(key, key.replace('one/a/1', 'stack'), program, joins_success=False)\n"
         "print('begun', flush=True)\n"
         "sys.stdin.read()\n"
     )
     tool = subprocess.Popen(
-        [sys.executable, "-c", code, POLITE],
+        [sys.executable, "-c", code, POLITE, json.dumps(ends)],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert tool.stdout is not None
-    assert tool.stdin is not None
     assert tool.stdout.readline() == b"begun\n"
+    return tool
+
+
+def test_what_another_rollout_that_somebody_runs_is_at_is_waited_for_and_not_ended(
+    work: Work, tmp_path: Path
+) -> None:
+    """Two targets on one stack: each ended the other's update, five times over, until both failed."""
+    tool = _another_tool(tmp_path, {"one/a/1": True})
+    assert eventually(says(work, "one/a/1", "up"), 10.0)
+    change(work, "two/b/1", counting(tmp_path))
+    (earlier,) = json.loads((work.folder.work("two/b/1") / "job.json").read_text())["earlier"]
+    assert (Path(earlier["work"]).name, earlier["stop"]) == ("one%2Fa%2F1", False)
+    assert work.status("one/a/1").state is JobState.RUNNING
+    tool.kill()
+    tool.communicate()
+    assert finish(work, "two/b/1") is JobState.SUCCEEDED
+    assert work.status("one/a/1").output == "up\nasked 1\n", "its own tool's end, and once"
+
+
+def test_what_ends_with_the_tool_does_and_what_does_not_runs_on(work: Work, tmp_path: Path) -> None:
+    tool = _another_tool(tmp_path, {"r/a/1": True, "r/b/1": False})
     for key in ("r/a/1", "r/b/1"):
         assert eventually(says(work, key, "up"), 10.0)
     tool.kill()

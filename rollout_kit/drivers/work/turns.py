@@ -7,13 +7,18 @@ def ends_for(earlier: str, key: str) -> bool:
     """Whether what runs under `earlier` is asked to end because `key` begins, not only waited for.
 
     Keys are `<rollout>/<operation>/<attempt>`. An attempt ends for the next one of its operation,
-    the way forward for its undo, a rollout for the one after it. Operations of one rollout that are
+    the way forward for its undo, a rollout for the one after it (but not one that somebody still
+    runs, of another target). Operations of one rollout that are
     in flight together wait for each other.
     """
     old, new = _parts(earlier), _parts(key)
     if old[:2] == new[:2]:
         return True  # the same operation, or the same key
     return old[0] != new[0] or (_undoes(new[1]) and not _undoes(old[1]))
+
+
+def same_rollout(earlier: str, key: str) -> bool:
+    return _parts(earlier)[0] == _parts(key)[0]
 
 
 def operation_of(key: str) -> str:

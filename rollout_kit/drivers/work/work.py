@@ -13,7 +13,7 @@ from rollout_kit.drivers.work import asking, processes, pump, records, roles
 from rollout_kit.drivers.work.children import SUPERVISOR, Children
 from rollout_kit.drivers.work.folder import UNDER_WAY, WorkFolder
 from rollout_kit.drivers.work.program import Program, launch, names_in
-from rollout_kit.drivers.work.turns import ends_for, operation_of
+from rollout_kit.drivers.work.turns import ends_for, operation_of, same_rollout
 from rollout_kit.ports.errors import Refused, Unavailable
 from rollout_kit.ports.infra import JobState, JobStatus, RunCommand
 
@@ -190,7 +190,10 @@ class Work:
                 yield {
                     "work": str(work),
                     "role": place["role"],
-                    "stop": ends and not job["stands"] and ends_for(other, key),
+                    "stop": ends
+                    and not job["stands"]
+                    and ends_for(other, key)
+                    and not _is_attended(job, other, key),
                     "group": job["group"],
                 }
 
@@ -216,3 +219,10 @@ class Work:
                     why=f"{program} would start without it.",
                     hint=f"Set {name} and run the command again.",
                 )
+
+
+def _is_attended(job: Job, other: str, key: str) -> bool:
+    """Whether another rollout, which somebody runs now, is at it: of another target in the same queue."""
+    tool = job["tool"]
+    elsewhere = tool is not None and tool["pid"] != os.getpid() and not same_rollout(other, key)
+    return elsewhere and tool is not None and processes.runs(tool["pid"], tool["start"])
