@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rollout_kit.document.plan import PulumiInfra
-from rollout_kit.drivers.pulumi import program_files
+from rollout_kit.drivers.pulumi import locks, program_files
 from rollout_kit.drivers.pulumi.api import Program, Stack
 from rollout_kit.drivers.pulumi.driver import PulumiDriver
+from rollout_kit.drivers.pulumi.environment import with_backend
 from rollout_kit.drivers.pulumi.live import Live, NoCluster
 from rollout_kit.drivers.pulumi.uncounted import UncountedPulumiDriver
 from rollout_kit.drivers.work.folder import file_name
@@ -25,7 +26,7 @@ def pulumi_driver(
     kind = PulumiDriver if live.is_there else UncountedPulumiDriver
     return kind(
         stack_of(infra, folder),
-        environment,
+        with_backend(environment),
         plan_folder=folder,
         allowed=infra.allow,
         secrets=secrets,
@@ -46,7 +47,7 @@ def stack_of(infra: PulumiInfra, folder: Path) -> Stack:
         name=infra.stack,
         project=project,
         folder=str((folder / infra.state / file_name(infra.stack)).resolve()),
-        backend=infra.backend,
+        backend=locks.absolute(infra.backend, folder),
         kubeconfig=str(kubeconfig),
         context=infra.context,
     )

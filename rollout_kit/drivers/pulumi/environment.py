@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rollout_kit.drivers.pulumi import program_files
+from rollout_kit.drivers.pulumi import locks, program_files
 from rollout_kit.drivers.pulumi.api import Stack
 from rollout_kit.drivers.work import pump
 
@@ -21,15 +21,16 @@ _OURS = {
 _FLAGS = re.compile(r"PULUMI_OPTION_|PULUMI_CONTINUE_ON_ERROR$|PULUMI_SKIP_CHECKPOINTS$")
 """What a person sets for calls of their own: each counts as a flag of every call, ours included."""
 _SECRET = re.compile(r"PASSPHRASE$|PASSWORD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|PRIVATE_KEY|API_KEY")
+_BACKEND = "PULUMI_BACKEND_URL"
 _CURRENT_CONTEXT = "context.yaml"
 
 
 def of(stack: Stack, base: Mapping[str, str]) -> dict[str, str]:
     """`base` (the tool's own environment) with what this stack asks for."""
     environment = {name: value for name, value in base.items() if not _FLAGS.match(name)} | _OURS
-    own = program_files.backend(stack.program)
-    if backend := stack.backend or base.get("PULUMI_BACKEND_URL") or own:
-        environment["PULUMI_BACKEND_URL"] = backend
+    told = stack.backend or with_backend(base).get(_BACKEND)
+    if backend := told or program_files.backend(stack.program):
+        environment[_BACKEND] = backend
     # Dynamic providers are imported by processes of their own, which need the program and the SDK.
     program = Path(stack.program.path)
     folder = program.parent if stack.program.function else program
@@ -38,6 +39,13 @@ def of(stack: Stack, base: Mapping[str, str]) -> dict[str, str]:
     if config := _kubeconfig(stack, base):
         environment["KUBECONFIG"] = config
     return environment
+
+
+def with_backend(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The same for processes of another folder: a backend's relative path starts where the tool runs."""
+    if not (backend := environment.get(_BACKEND)):
+        return environment
+    return {**environment, _BACKEND: locks.absolute(backend, Path.cwd())}
 
 
 def _kubeconfig(stack: Stack, base: Mapping[str, str]) -> str:

@@ -178,6 +178,18 @@ def state_root(backend: str) -> Path | None:
     return Path(path or ".").expanduser()
 
 
+def absolute(backend: str, folder: Path) -> str:
+    """The same backend, whoever asks from wherever: a relative `file://` path starts at this folder.
+
+    The CLI would start at the folder that it runs in, which is one of ours.
+    """
+    scheme, separator, path = backend.partition("://")
+    if scheme != "file" or path.startswith(("/", "~")):
+        return backend
+    path, question, options = path.partition("?")
+    return f"{scheme}{separator}{(folder / path).resolve()}{question}{options}"
+
+
 def backend_of(stack_backend: str, environment: Mapping[str, str]) -> str:
     """Where the stack is: what it says, else the environment, else where the CLI is logged in to."""
     if stack_backend or environment.get("PULUMI_BACKEND_URL"):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from rollout_kit.drivers.pulumi import locks
 from rollout_kit.drivers.pulumi.api import Program
 from rollout_kit.ports.errors import Refused
 
@@ -101,7 +102,8 @@ def project(program: Program) -> str:
 def backend(program: Program) -> str:
     """The backend that the program's folder names for everybody; empty where it names none."""
     told = _description(program).get("backend")
-    return str(told.get("url") or "") if isinstance(told, dict) else ""
+    url = str(told.get("url") or "") if isinstance(told, dict) else ""
+    return locks.absolute(url, _folder(program))
 
 
 def project_text(program: Program, project: str) -> str:

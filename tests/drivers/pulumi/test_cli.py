@@ -6,15 +6,18 @@ import json
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rollout_kit.drivers.pulumi import api, environment, reading
+from rollout_kit.document.plan import PulumiInfra
+from rollout_kit.drivers.pulumi import api, environment, locks, reading
 from rollout_kit.drivers.pulumi.cli import Cli
 from rollout_kit.drivers.pulumi.environment import Mask
 from rollout_kit.drivers.work import processes
 from rollout_kit.ports.errors import Incompatible, Refused
+from rollout_kit.wiring.pulumi import stack_of
 from tests.drivers.pulumi.lab import until
 
 pytestmark = pytest.mark.processes
@@ -137,6 +140,35 @@ def test_the_backend_is_the_plans_else_the_environments_else_the_programs(tmp_pa
     assert environment.of(_stack(tmp_path), {})[name] == "file:///p"
     assert environment.of(_stack(tmp_path), told)[name] == "file:///e"
     assert environment.of(_stack(tmp_path, backend="file:///b"), told)[name] == "file:///b"
+
+
+def test_a_relative_backend_is_the_same_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call of the CLI runs in a folder of ours: it would look for the state in there."""
+    stack, program = tmp_path / "stack", tmp_path / "program"
+    for folder in (stack, program):
+        folder.mkdir()
+    (program / "Pulumi.yaml").write_text("name: p\nruntime: python\nbackend: {url: file://../s}\n")
+    place = replace(_stack(stack), program=api.Program(path=str(program)))
+    name = "PULUMI_BACKEND_URL"
+    assert environment.of(place, {})[name] == f"file://{tmp_path}/s"
+    monkeypatch.chdir(stack)
+    told = environment.with_backend({name: "file://.?no_tmp_dir=true"})
+    monkeypatch.chdir(tmp_path)
+    assert environment.of(place, told)[name] == f"file://{stack}?no_tmp_dir=true"
+    infra = PulumiInfra(
+        program="../program",
+        stack="dev",
+        backend="file://./s",
+        kubeconfig="",
+        context="",
+        allow=(),
+        state="state",
+    )
+    assert stack_of(infra, stack).backend == f"file://{stack}/s"
+    for absolute in ("file:///s", "file://~", "file://~/s", "s3://bucket/s", "https://api"):
+        assert locks.absolute(absolute, stack) == absolute
 
 
 def test_a_context_is_chosen_without_a_copy_of_the_kubeconfig(tmp_path: Path) -> None:
