@@ -88,6 +88,31 @@ class Running:
         self.process.communicate()
 
 
+class Tail:
+    """The newest journal of a state folder. Who waits for an event reads each of its lines once."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._journal: Path | None = None
+        self._read_bytes = 0
+        self._events: list[dict[str, Any]] = []
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event that is on disk in full."""
+        journals = self._state.glob("*/*.jsonl")
+        newest = max(journals, key=lambda path: path.stat().st_mtime, default=None)
+        if newest is None:
+            return []
+        if newest != self._journal:
+            self._journal, self._read_bytes, self._events = newest, 0, []
+        with newest.open("rb") as file:
+            file.seek(self._read_bytes)
+            lines = file.read().split(b"\n")[:-1]
+        self._read_bytes += sum(len(line) + 1 for line in lines)
+        self._events += [json.loads(line)["event"] for line in lines]
+        return self._events
+
+
 @dataclass(frozen=True)
 class Machine:
     """A folder to work in, an environment, and the command."""
@@ -127,13 +152,7 @@ class Machine:
 
     def events(self, state: str = STATE) -> list[dict[str, Any]]:
         """Every event of the newest journal that is on disk in full."""
-        journals = sorted(
-            (self.folder / state).glob("*/*.jsonl"), key=lambda path: path.stat().st_mtime
-        )
-        if not journals:
-            return []
-        whole = journals[-1].read_bytes().split(b"\n")[:-1]
-        return [json.loads(line)["event"] for line in whole]
+        return Tail(self.folder / state).events()
 
     def await_event(
         self,
@@ -146,11 +165,12 @@ class Machine:
     ) -> None:
         """Return as soon as the journal holds it. `operation`: a pattern of its whole id."""
         deadline = time.monotonic() + within_s
-        while sum(_is(event, kind, operation) for event in self.events(state)) < times:
+        tail = Tail(self.folder / state)
+        while sum(_is(event, kind, operation) for event in tail.events()) < times:
             idle = self.started and all(one.process.poll() is not None for one in self.started)
             if time.monotonic() > deadline or idle:
-                tail = "\n".join(str(event)[:200] for event in self.events(state)[-8:])
-                pytest.fail(f"no {kind} of {operation}, but\n{tail}")
+                last = "\n".join(str(event)[:200] for event in tail.events()[-8:])
+                pytest.fail(f"no {kind} of {operation}, but\n{last}")
             time.sleep(0.02)
 
     def journal_is_whole(self, state: str = STATE) -> bool:
