@@ -116,11 +116,8 @@ class Docker:
                 "sys.exit(main(sys.argv[1:], Path(__file__).parent))\n"
             )
             program.chmod(0o755)
-            start = {
-                "argv": contained(self._info, ""),
-                "environment": environment_of(self._info),
-            }
-            start["argv"] = contained(self._info, "")[:-1]
+            *argv, _ = contained(self._info, "")
+            start = {"argv": argv, "environment": environment_of(self._info)}
             (program.parent / "start.json").write_text(json.dumps(start))
         return program
 

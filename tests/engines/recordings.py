@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rollout_kit.transport.messages import Request, Response
-from tests.recordings import FOLDER, demand
-
-_OTHER_SERVERS = ("pulumi",)
+from tests.contract.recordings import folder
 
 
 @dataclass(frozen=True)
@@ -31,20 +28,8 @@ class Recording:
         return self.response
 
 
-def _files() -> list[Path]:
-    found = sorted(FOLDER.glob("*/*.json"))
-    return [path for path in found if path.parent.name not in _OTHER_SERVERS]
-
-
-def load(name: str) -> dict[str, Any]:
-    """A file of the recordings as it is (timelines have no request)."""
-    demand()
-    loaded: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return loaded
-
-
 def recording(name: str) -> Recording:
-    loaded = load(name)
+    loaded = folder.load(name)
     asked, answered = loaded["request"], loaded["response"]
     is_json = answered["body_kind"] == "json"
     body = json.dumps(answered["body"]) if is_json else str(answered["body"] or "")
@@ -63,6 +48,5 @@ def recording(name: str) -> Recording:
 
 def names() -> list[str]:
     """Every single exchange; one that stands for all where the recordings are absent."""
-    found = [f"{path.parent.name}/{path.stem}" for path in _files()]
-    single = [name for name in found if "request" in load(name)] if found else []
+    single = [name for name in folder.names() if "request" in folder.load(name)]
     return single or ["ready/redis-down"]

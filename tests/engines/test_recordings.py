@@ -18,7 +18,8 @@ from rollout_kit.transport.client import JsonClient, Patience, Reply, Terms
 from rollout_kit.transport.flights import InlineFlights
 from rollout_kit.transport.messages import Exchange, Request, Response
 from rollout_kit.transport.secret import Secret
-from tests.engines.recordings import Recording, load, names, recording
+from tests.contract.recordings.folder import load
+from tests.engines.recordings import Recording, names, recording
 
 URL = "http://front:8080"
 NO_PATIENCE = Patience(sleep=lambda _: None, jitter=lambda: 0.0)

@@ -17,6 +17,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> dict[str, Any]:
+    """A file of the recordings as it is; a timeline has no request."""
     demand()
     loaded: dict[str, Any] = json.loads(FOLDER.joinpath(f"{name}.json").read_text("utf-8"))
     return loaded
