@@ -19,6 +19,7 @@ import pytest
 
 from rollout_kit.emulator import bootstrap
 from rollout_kit.emulator.model import passes
+from rollout_kit.emulator.model.records import SchedulerProcess
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.sqlite_store import SqliteStore
 from tests.emulator.cluster import TOKENS
@@ -212,9 +213,13 @@ def test_two_scheduler_processes_are_found_out(fleet: Fleet) -> None:
         with store.read() as rows:
             return passes.scheduler_overlaps(rows)
 
-    time.sleep(0.5)
+    def ticks() -> int:
+        with store.read() as rows:
+            return sum(one.ticks for one in rows.select(SchedulerProcess))
+
+    fleet.until(lambda: ticks() >= 5)
     assert overlaps() == 0
     fleet.run("scheduler", "--tick", "0.1")
     fleet.until(lambda: overlaps() > 0)
     first.terminate()
-    assert first.wait(timeout=2) == 0
+    assert first.wait(timeout=20) == 0
