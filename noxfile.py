@@ -47,7 +47,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests but those of the official packages; about six minutes on two cores."""
+    """All tests but those that a session below runs; about six minutes on two cores."""
     session.install("-q", "-e", WHOLE, *_group("test"))
     session.run(
         "pytest",
