@@ -65,18 +65,35 @@ def _look(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Co
     ) and requests.nothing_sent(run, op) is None
     if doubtful:
         change = kind.preview(op, seen.observation, seen.situation)
+        waiting = _not_known_yet(op, kind, change, seen, ctx)
+        if waiting is not None:
+            settle(run, op, seen, waiting, ctx)
+            return
         if change.kind is ChangeKind.UPDATE:
             _reapply(run, op, change.sentence)
             return
-        if change.kind is ChangeKind.BLOCKED and _unseen(op, kind, seen):
-            settle(run, op, seen, Waiting(retry_after_s=1.0, progress=change.sentence), ctx)
-            return
-        run.live = run.live.doubt(op.id, holds=False)
-        run.live = replace(run.live, resend=run.live.resend - {op.id})
+        run.live = run.live.known(op.id)
     settle(run, op, seen, kind.verify(op, run.live.history[op.id], ctx), ctx)
 
 
+def _not_known_yet(
+    op: Operation, kind: OperationKind, change: Change, seen: Seen, ctx: Context
+) -> Waiting | None:
+    """Why this look does not tell whether the effect is there; None: it does."""
+    if change.kind is ChangeKind.UPDATE and change.not_judged:  # as before it was sent at all
+        verdict = kind.ready_to_apply(op, seen, ctx)
+        return verdict if isinstance(verdict, Waiting) else None
+    silent = change.kind is ChangeKind.BLOCKED and _unseen(op, kind, seen)
+    if silent or change.kind is ChangeKind.CHECK:
+        return Waiting(retry_after_s=1.0, progress=change.sentence)
+    return None
+
+
 def _reapply(run: Executor, op: Operation, why: str) -> None:
+    """Send it again. Nothing is told of what a signal or a lost lock keeps from being sent."""
+    if run.shell.clock.interrupted():
+        return
+    run.shell.lock.check()
     found = run.state.operations[op.id]
     if op.id not in run.live.resend:
         n = found.reapplied + 1
@@ -216,6 +233,8 @@ def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: 
     if moved:
         run.live = replace(run.live, drift=moved, drift_at=op.id)
         return
+    if run.shell.clock.interrupted():
+        return  # without an intent nobody has to ask later whether it was sent
     run.shell.lock.check()
     before = requests.before_asked(run.state, op, seen)
     after = kind.expect(op, seen.observation).facts
@@ -248,7 +267,12 @@ def _conflict(run: Executor, op: Operation, error: Conflict) -> None:
     if not op.id.startswith("undo/"):
         hold(run, op, HoldKind.FAILURE, error.message, error.hint)
         return
-    run.live = run.live.doubt(op.id, holds=True)
+    _not_sent(run, op, error)
+
+
+def _not_sent(run: Executor, op: Operation, error: OutsideError) -> None:
+    """Nothing has come of it, for certain: it is sent later, and that is not sending it again."""
+    run.live = run.live.unsent(op.id)
     run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
     time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
 
@@ -256,7 +280,7 @@ def _conflict(run: Executor, op: Operation, error: Conflict) -> None:
 def _send(run: Executor, op: Operation, key: str) -> None:
     """Send the effect once. What is unknown afterwards is in doubt: looked at before anything else."""
     if run.shell.clock.interrupted():
-        run.live = run.live.doubt(op.id, holds=True)
+        run.live = run.live.unsent(op.id)
         return
     run.shell.lock.check()
     infra = run.shell.writers.infra
@@ -264,20 +288,17 @@ def _send(run: Executor, op: Operation, key: str) -> None:
         infra.bounded(min(op.within_s, op.step_timeout_s or op.within_s))
     try:
         KINDS[op.kind].apply(op, key, run.shell.writers)
-    except (Unavailable, InFlight) as error:
-        run.live = run.live.doubt(op.id, holds=True)
+    except Unavailable as error:
+        run.live = run.live.doubt(op.id)
         run.live = run.live.wait(
             op.id, run.now_s() + DOUBT_LOOK_AFTER_S, f"in doubt: {error.message}"
         )
-    except NotYet as error:
-        run.live = replace(run.live, resend=run.live.resend | {op.id})
-        run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
-        time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
+    except (NotYet, InFlight) as error:  # the latter: what has to be read before it is sent
+        _not_sent(run, op, error)
     except Conflict as error:
         _conflict(run, op, error)
     except OutsideError as error:
         text = error.sentences
         run.append(OperationFailed(operation=op.id, reason=text, hint=error.hint))
     else:
-        run.live = run.live.doubt(op.id, holds=False)
-        run.live = replace(run.live, resend=run.live.resend - {op.id})
+        run.live = run.live.known(op.id)

@@ -23,7 +23,7 @@ class Live:
     since_s: Mapping[str, float] = field(default_factory=dict)  # operation -> began here
     due_s: Mapping[str, float] = field(default_factory=dict)  # operation -> look again then
     in_doubt: frozenset[str] = field(default_factory=frozenset)  # effect unknown
-    resend: frozenset[str] = field(default_factory=frozenset)  # `NotYet`: send again, uncounted
+    resend: frozenset[str] = field(default_factory=frozenset)  # nothing came of it: not counted
     waiting_for: Mapping[str, str] = field(default_factory=dict)  # operation -> progress
     guard_samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     guard_due_s: Mapping[str, float] = field(default_factory=dict)  # guard -> sample it then
@@ -70,6 +70,16 @@ class Live:
             due_s={k: v for k, v in self.due_s.items() if k != operation},
         )
 
-    def doubt(self, operation: str, *, holds: bool) -> Live:
-        doubts = self.in_doubt | {operation} if holds else self.in_doubt - {operation}
-        return replace(self, in_doubt=doubts)
+    def doubt(self, operation: str) -> Live:
+        """It was sent, and nobody heard what came of it."""
+        resend = self.resend - {operation}
+        return replace(self, in_doubt=self.in_doubt | {operation}, resend=resend)
+
+    def unsent(self, operation: str) -> Live:
+        """Nothing came of sending it now; an earlier time that is in doubt stays so."""
+        return replace(self, resend=self.resend | {operation})
+
+    def known(self, operation: str) -> Live:
+        """Its effect was seen, or heard of."""
+        left = {operation}
+        return replace(self, in_doubt=self.in_doubt - left, resend=self.resend - left)

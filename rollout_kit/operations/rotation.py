@@ -38,6 +38,14 @@ class Rotation:
     accept_outage: str | None = None
 
 
+def unheard(node: str, seen: Seen, ctx: Context) -> Waiting | None:
+    """Why nobody knows for now whether it is in rotation."""
+    if seen.observation.node(node, "attached") not in (Absent.NO_ANSWER, Absent.PENDING):
+        return None
+    progress = f"whether {node} is in rotation has no answer"
+    return Waiting(retry_after_s=pace(ctx), progress=progress)
+
+
 def may_leave(rotation: Rotation, seen: Seen, ctx: Context) -> Verification:
     """Rule 3: one node out of rotation at a time, and never one whose loss leaves none ready.
 
@@ -56,9 +64,8 @@ def may_leave(rotation: Rotation, seen: Seen, ctx: Context) -> Verification:
         if attached is False:
             progress = f"{other} is out of rotation, and only one node may be at a time"
             return Waiting(retry_after_s=wait_s, progress=progress)
-        if attached in (Absent.NO_ANSWER, Absent.PENDING):
-            progress = f"whether {other} is in rotation has no answer"
-            return Waiting(retry_after_s=wait_s, progress=progress)
+        if silent := unheard(other, seen, ctx):
+            return silent
     if any(seen.situation.node(other).ready for other in rotation.others):
         return Done()
     own = seen.situation.node(rotation.node)

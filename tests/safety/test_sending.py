@@ -16,8 +16,12 @@ from rollout_kit.model.events import (
     OperationIntended,
     OperationReapplied,
     Outcome,
+    RollbackStarted,
 )
-from rollout_kit.ports.errors import Conflict, Unavailable
+from rollout_kit.model.operation import Operation
+from rollout_kit.operations.api import Readers, Seen
+from rollout_kit.operations.registry import KINDS
+from rollout_kit.ports.errors import Conflict, InFlight, NotYet, OutsideError, Unavailable
 from rollout_kit.ports.infra import JobState, JobStatus
 from rollout_kit.ports.journal import LockLost
 from rollout_kit.simulation.world import OLD, World
@@ -83,6 +87,104 @@ def test_a_signal_behind_the_intent_comes_before_the_effect() -> None:
     assert executor.run() is End.INTERRUPTED
     assert sent(world, DETACH) == []
     assert world.fleet.nodes["api-1"].attached
+
+
+def test_a_signal_before_the_intent_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small(Generation.V2)
+    executor, _ = two(world)
+    signal_at_the_look(world, monkeypatch)
+    assert executor.run() is End.INTERRUPTED
+    intents = [one.operation.id for one in events(world) if isinstance(one, OperationIntended)]
+    assert intents == ["schema/run", "schema/ledger"]
+
+
+def test_what_a_signal_keeps_from_being_sent_again_is_not_told_as_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = small(Generation.V2)
+    document = read(world, SCHEMA, api())
+
+    def die(key: str) -> None:
+        if f"/{DETACH}/" in key:
+            raise Killed
+
+    world.fleet.before_begin = die
+    with pytest.raises(Killed):
+        world.apply(document)
+    executor = world.executor(document)
+    signal_at_the_look(world, monkeypatch)
+    assert executor.run() is End.INTERRUPTED
+    assert again(world) == []
+    assert executor.state.operations[DETACH].reapplied == 0
+
+
+def signal_at_the_look(world: World, patch: pytest.MonkeyPatch) -> None:
+    """A signal comes while it is looked at what a detach is about."""
+    kind = KINDS["detach_node"]
+    observe = kind.observe
+
+    def look(op: Operation, readers: Readers, now_s: float) -> Seen:
+        world.clock.stop = True
+        return observe(op, readers, now_s)
+
+    patch.setattr(kind, "observe", look)
+
+
+def again(world: World) -> list[str]:
+    return [one.operation for one in events(world) if isinstance(one, OperationReapplied)]
+
+
+@pytest.mark.parametrize("error", [NotYet, InFlight])
+def test_what_is_known_not_to_be_sent_is_sent_as_often_as_there_is_time(
+    error: type[OutsideError],
+) -> None:
+    world = small(Generation.V2)
+    kept: list[str] = []
+
+    def keep_back(key: str) -> None:
+        if f"/{DETACH}/" in key and len(kept) < 8:
+            kept.append(key)
+            raise error("what it starts from is still being read")
+
+    world.fleet.before_begin = keep_back
+    _, state = world.apply(read(world, SCHEMA, api()))
+    assert outcome(state) is Outcome.SUCCEEDED
+    assert len(kept) == 8
+    assert again(world) == []
+
+
+def test_an_undo_that_somebody_else_keeps_out_is_sent_once_they_have_gone() -> None:
+    world = small(Generation.V2)
+    document = read(world, SCHEMA, api())
+    world.apply(document)
+    kept: list[str] = []
+
+    def held_by_another(key: str) -> None:
+        if "/undo/api/api-1/attach/" in key and len(kept) < 8:
+            kept.append(key)
+            raise Conflict("the stack is held by somebody else")
+
+    world.fleet.before_begin = held_by_another
+    _, state = world.apply(document, RollbackStarted(cause="asked", actor="me"))
+    assert outcome(state) is Outcome.ROLLED_BACK
+    assert len(kept) == 8
+    assert again(world) == []
+
+
+def test_what_is_lost_after_it_was_kept_back_counts_as_sent() -> None:
+    world = small(Generation.V2)
+    tried: list[str] = []
+
+    def lose(key: str) -> None:
+        if f"/{DETACH}/" in key:
+            tried.append(key)
+            raise NotYet("not now") if len(tried) == 1 else Unavailable("it was reset")
+
+    world.fleet.before_begin = lose
+    _, state = world.apply(read(world, SCHEMA, api()))
+    assert outcome(state) is Outcome.ROLLED_BACK
+    assert again(world) == [DETACH] * 5
+    assert len(tried) == 7
 
 
 def test_what_is_seen_to_be_there_is_not_sent_again() -> None:

@@ -22,7 +22,7 @@ from rollout_kit.operations.goal import goal_reached, nothing_to_do
 from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArguments, undoing
 from rollout_kit.operations.node_looks import look_at_returning_node
 from rollout_kit.operations.pace import pace
-from rollout_kit.operations.rotation import may_return, through_target, unruled
+from rollout_kit.operations.rotation import may_return, through_target, unheard, unruled
 from rollout_kit.operations.work import read_work, unfinished, work_lost
 from rollout_kit.ports.infra import SetAttached
 
@@ -67,7 +67,8 @@ class AttachNode:
 
     def ready_to_apply(self, op: Operation, seen: Seen, ctx: Context) -> Verification:
         args = _arguments(op)
-        return may_return(args.rotation, args.identity, seen, ctx)
+        silent = unheard(args.rotation.node, seen, ctx)
+        return silent or may_return(args.rotation, args.identity, seen, ctx)
 
     def apply(self, op: Operation, key: str, writers: Writers) -> None:
         node = _arguments(op).rotation.node

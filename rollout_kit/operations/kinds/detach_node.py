@@ -24,7 +24,7 @@ from rollout_kit.operations.node_acts import AttachNodeArguments, DetachNodeArgu
 from rollout_kit.operations.node_identity import identity_before
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.reading import merged, read_node, read_others
-from rollout_kit.operations.rotation import may_leave, unruled, why_not_ready
+from rollout_kit.operations.rotation import may_leave, unheard, unruled, why_not_ready
 from rollout_kit.operations.specs import parse, runs_something
 from rollout_kit.operations.supporters import may_carry, read_supporters
 from rollout_kit.operations.work import read_work, unfinished, work_lost
@@ -96,7 +96,7 @@ class DetachNode:
             reason = seen.situation.unread.get(node_fact(rotation.node, "spec"), "not read")
             progress = f"the driver must say what {rotation.node} runs, to put it back: {reason}"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
-        verdict = may_leave(rotation, seen, ctx)
+        verdict = unheard(rotation.node, seen, ctx) or may_leave(rotation, seen, ctx)
         if isinstance(verdict, Done) and args.pins is not None:
             return may_carry(args.marker, rotation.node, args.pins, seen, ctx)
         return verdict

@@ -71,7 +71,12 @@ class RunCommandKind:
             sentence = f"run `{line}`"
             if args.check is not None:
                 sentence += f" unless `{shlex.join(args.check)}` says that it is not needed"
-            return Change(kind=ChangeKind.UPDATE, sentence=sentence, irreversible=irreversible)
+            return Change(
+                kind=ChangeKind.UPDATE,
+                sentence=sentence,
+                irreversible=irreversible,
+                not_judged=tuple(situation.unread.values()),
+            )
         return Change(
             kind=ChangeKind.NO_OP, sentence=f"`{line}` was begun", irreversible=irreversible
         )

@@ -37,6 +37,9 @@ from rollout_kit.ports.engine import StartRequest
 COMPLETED = "completed"
 SLACK_S = 60.0
 
+_RUN = "smoke/"
+"""Keys in `unread` of runs that nobody tells of."""
+
 
 class SmokeRuns:
     kind = "smoke_runs"
@@ -61,6 +64,7 @@ class SmokeRuns:
             kind=ChangeKind.UPDATE,
             sentence=f"start {args.count} runs of {args.workflow_type} on {args.cohort.label}{where}",
             estimate_s=5.0,
+            not_judged=_unread(situation),
         )
 
     def touches(self, op: Operation) -> tuple[str, ...]:  # noqa: ARG002
@@ -78,6 +82,8 @@ class SmokeRuns:
         conflict = conflicting(seen.situation, cohort)
         if conflict:
             return conflict
+        for reason in _unread(seen.situation):
+            return Waiting(retry_after_s=pace(ctx), progress=f"which runs there are: {reason}")
         if started((seen,), cohort):
             return Done()
         progress = f"{cohort.label} is not started: {shown(seen.situation, cohort)}"
@@ -127,6 +133,11 @@ def _needless(op: Operation, observation: Observation) -> bool:
     return observation.cohort(_arguments(op).cohort, "selected") is True
 
 
+def _unread(situation: Situation) -> tuple[str, ...]:
+    """Why it is not known of some of its runs whether they are there."""
+    return tuple(why for key, why in situation.unread.items() if key.startswith(_RUN))
+
+
 def _read_runs(
     args: SmokeRunsArguments, ids: tuple[str, ...], readers: Readers, now_s: float
 ) -> Seen:
@@ -137,7 +148,7 @@ def _read_runs(
     for workflow_id in ids:
         status = ask(lambda wanted=workflow_id: readers.engine.run(namespace, wanted))  # type: ignore[misc]
         if isinstance(status, Missing):
-            unread[f"smoke/{workflow_id}"] = status.reason
+            unread[f"{_RUN}{workflow_id}"] = status.reason
         elif status is not None:
             runs[workflow_id] = status.status if status.terminal else OPEN
             pins[workflow_id] = status.pin

@@ -73,11 +73,13 @@ class StartScheduler:
         if _is_there(args, observation) and not lost:
             return nothing_to_do(f"the scheduler is to run {args.spec.image}")
         marker = f", marker {args.spec.marker}" if args.spec.marker else ""
+        unread = isinstance(observation.get(SCHEDULER_RUNNING), Absent)
         return Change(
             kind=ChangeKind.UPDATE,
             sentence=f"start the scheduler ({args.spec.image}{marker})",
             details=(f"no schedule fires in the gap, at most {span(args.gap_at_most_s)}",),
             estimate_s=3.0,
+            not_judged=("what the scheduler runs now",) if unread else (),
         )
 
     def touches(self, op: Operation) -> tuple[str, ...]:  # noqa: ARG002
