@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from rollout_kit.execution import rollback
-from rollout_kit.model.equivalence import equivalent
+from rollout_kit.model.equivalence import RESTORED, equivalent
 from rollout_kit.model.identity import CohortRef, encoded
 from rollout_kit.model.observation import (
     Absent,
@@ -38,6 +38,7 @@ class Comparison(Enum):
 
     EQUAL = ("equal", "✓", Style.GOOD)
     DIFFERS = ("differs", "✗", Style.BAD)
+    UNKNOWN = ("not known", "?", Style.CHANGE)  # before the first write nobody said what it was
     KEPT = ("kept", "·", Style.FAINT)  # it stays by contract, or somebody's change was accepted
     RESIDUE = ("residue", "!", Style.CHANGE)  # left running: open runs need it
     NEW = ("new", "·", Style.FAINT)  # a build's row that this rollout brought
@@ -105,9 +106,11 @@ class _Judge:
         differs = sorted(fact for fact in self._differs if fact.startswith(prefix))
         if kind == "cohort":
             differs = [fact for fact in differs if not fact.endswith("/selected")]
-        facts = dict.fromkeys((*(f"{prefix}{name}" for name in SHOWN[kind]), *differs))
+        restored = [f"{prefix}{name}" for name in RESTORED[kind] if name != "selected"]
+        unknown = self._unknown(restored)
+        facts = dict.fromkeys((*(f"{prefix}{name}" for name in SHOWN[kind]), *differs, *unknown))
         was, is_now = _picture(self.before, facts), _picture(self.now, facts)
-        comparison = self._judged(prefix, differs)
+        comparison = self._judged(prefix, differs, unknown)
         changed = comparison is not Comparison.EQUAL and (is_now != was or not was)
         return Compared(
             subject=subject,
@@ -124,7 +127,7 @@ class _Judge:
             return
         was, is_now = _selected(self.before, facts), _selected(self.now, facts)
         differs = [fact for fact in facts if fact in self._differs]
-        comparison = self._judged("", differs)
+        comparison = self._judged("", differs, self._unknown(facts))
         yield Compared(
             subject=queue,
             comparison=comparison,
@@ -132,13 +135,20 @@ class _Judge:
             now=f"selected {is_now}" if comparison is not Comparison.EQUAL else "",
         )
 
-    def _judged(self, prefix: str, differs: list[str]) -> Comparison:
+    def _unknown(self, facts: Iterable[str]) -> list[str]:
+        """Those that gave no answer before, or were still being read: no look can call them equal."""
+        missing = (Absent.NO_ANSWER, Absent.PENDING)
+        return [fact for fact in facts if self.before.get(fact) in missing]
+
+    def _judged(self, prefix: str, differs: list[str], unknown: list[str]) -> Comparison:
         if any(fact in self._wrong for fact in differs):
             return Comparison.DIFFERS
         if prefix in self._left:
             return Comparison.RESIDUE
         if differs:
             return Comparison.KEPT
+        if unknown:
+            return Comparison.UNKNOWN
         there_before = any(fact.startswith(prefix) for fact in self.before)
         return Comparison.EQUAL if there_before else Comparison.NEW
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from rollout_kit.model.events import (
     BaselineTaken,
     CohortLeftRunning,
@@ -46,10 +48,10 @@ BROUGHT: Facts = {
 LEFT = CohortLeftRunning(operation="undo/x/1", cohort=NEW, runs=("run-1",), reason="1 open run")
 
 
-def state(seen: Facts, *more: object) -> RolloutState:
+def state(seen: Facts, *more: object, before: Facts = BEFORE) -> RolloutState:
     events = (
         started(),
-        BaselineTaken(observation=Observation(facts=BEFORE), baselines=()),
+        BaselineTaken(observation=Observation(facts=before), baselines=()),
         intended(),
         RollbackStarted(cause="a gate", actor="ada"),
         *more,
@@ -121,6 +123,28 @@ def test_what_stays_by_contract_is_kept() -> None:
 def test_a_node_that_gives_no_answer_is_not_called_equal() -> None:
     seen = {k: v for k, v in BEFORE.items() if not k.startswith("node/")}
     assert before_and_now(state(seen))[0].comparison.word == "differs"
+
+
+@pytest.mark.parametrize("absent", [Absent.PENDING, Absent.NO_ANSWER], ids=lambda it: it.name)
+def test_what_nobody_knew_before_is_not_called_equal(absent: Absent) -> None:
+    """Whether it is as it was cannot be said, whatever the last look found."""
+    lacking = {
+        **BEFORE,
+        "node/api-1/attached": absent,
+        "scheduler/marker": absent,
+        f"cohort/{OLD.path}/selected": absent,
+    }
+    text = absent.value.strip("<>")
+    rows = shown(state({**BEFORE, "scheduler/marker": absent}, before=lacking))
+    assert rows == [
+        "The fleet, before and now (✓ equal, ? not known):",
+        f"  ? api-1         version 2.3.14, marker none, attached {text}"
+        " → version 2.3.14, marker none, attached (not known)",
+        f"  ? scheduler     image server:2.3.14, running, marker {text} (not known)",
+        "  ✓ queue-worker  image server:2.3.14",
+        "  ? orders        selected unknown: no answer → selected orders@17 (not known)",
+        "  ✓ orders@17     drain intent active, 2 replicas",
+    ]
 
 
 def test_without_a_last_look_nothing_is_claimed() -> None:
