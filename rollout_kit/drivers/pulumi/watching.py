@@ -7,6 +7,7 @@ knows earlier, and better, why: an image that is not there, a Secret that is mis
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,11 @@ from rollout_kit.drivers.pulumi.api import Kind, Trouble
 from rollout_kit.drivers.pulumi.events import Began, Ended, Event
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.objects import Objects, Obstacle
-from rollout_kit.ports.errors import OutsideError
+from rollout_kit.ports.errors import OutsideError, Refused
 
 LOOK_EVERY_S = 1.0
+LAST_WORDS_S = 20.0
+"""How long what a failed Job has to say is asked for: under load one look may get no answer."""
 _JOB = "Job"
 
 
@@ -59,8 +62,10 @@ class Watch:
         finally:
             self._over.set()
             thread.join()
+            until_s = time.monotonic() + LAST_WORDS_S
             for item in self._failed:
-                self._look_at(item)
+                while not self._look_at(item) and time.monotonic() < until_s:
+                    time.sleep(LOOK_EVERY_S)  # nothing else is under way: the update is over
 
     def explained(self, trouble: Trouble) -> Trouble:
         """What the cluster says is more than what an engine does: that it waited in vain."""
@@ -84,11 +89,15 @@ class Watch:
                 given_up = True
                 self.give_up()
 
-    def _look_at(self, item: Object) -> None:
+    def _look_at(self, item: Object) -> bool:
+        """Whether there was an answer, or there will be none."""
         try:
             found = self.objects.obstacle(item)
+        except Refused:
+            return True
         except OutsideError:  # the engine goes on waiting, and so do we
-            return
+            return False
         if found is not None and found != self.obstacle:
             self.obstacle = found
             self.say(found.text)
+        return True

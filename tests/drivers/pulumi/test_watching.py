@@ -12,7 +12,7 @@ from rollout_kit.drivers.pulumi.events import Began, Ended, Event
 from rollout_kit.drivers.pulumi.marks import Object
 from rollout_kit.drivers.pulumi.objects import NoObjects, Obstacle
 from rollout_kit.drivers.pulumi.watching import Watch
-from rollout_kit.ports.errors import Unavailable
+from rollout_kit.ports.errors import OutsideError, Refused, Unavailable
 
 JOB = "urn:pulumi:dev::fleet::kubernetes:batch/v1:Job::bootstrap-1"
 NODE = "urn:pulumi:dev::fleet::kubernetes:apps/v1:StatefulSet::api-1"
@@ -24,14 +24,14 @@ TROUBLE = Trouble(kind=Kind.UNAVAILABLE, name="stopped", message="it was asked t
 class Cluster(NoObjects):
     """Says of every object what it was given, one after the other; the last one for ever."""
 
-    def __init__(self, *said: Obstacle | Unavailable | None) -> None:
+    def __init__(self, *said: Obstacle | OutsideError | None) -> None:
         self._said = list(said)
         self.asked: list[str] = []
 
     def obstacle(self, item: Object) -> Obstacle | None:
         self.asked.append(item.urn)
         found = self._said.pop(0) if len(self._said) > 1 else self._said[0]
-        if isinstance(found, Unavailable):
+        if isinstance(found, OutsideError):
             raise found
         return found
 
@@ -87,6 +87,39 @@ def test_why_it_failed_is_asked_once_more_when_the_update_is_over() -> None:
     assert said == [failed.text]
     assert not given_up.is_set()
     assert watch.explained(TROUBLE).message == failed.text
+
+
+def test_the_last_words_of_a_failed_job_are_asked_for_until_there_is_an_answer() -> None:
+    failed = Obstacle(text="container server ends, last with exit code 1: SQLSTATE")
+    silent = Unavailable("no answer in time")
+    watch, said, _ = watched(Cluster(silent, silent, silent, failed))
+    with watch.looking():
+        watch.heard(began(JOB))
+        watch.heard(ended(JOB, failed=True))
+    assert said == [failed.text]
+    assert watch.explained(TROUBLE).message == failed.text
+
+
+def test_a_cluster_that_never_answers_keeps_nobody_waiting_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "LAST_WORDS_S", 0.05)
+    watch, said, _ = watched(Cluster(Unavailable("no answer in time")))
+    with watch.looking():
+        watch.heard(began(JOB))
+        watch.heard(ended(JOB, failed=True))
+    assert said == []
+    assert watch.explained(TROUBLE) is TROUBLE
+
+
+def test_who_may_not_look_is_refused_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LOOK_EVERY_S", 60.0)
+    cluster = Cluster(Refused("forbidden"))
+    watch, said, _ = watched(cluster)
+    with watch.looking():
+        watch.heard(began(JOB))
+        watch.heard(ended(JOB, failed=True))
+    assert (cluster.asked, said) == ([JOB], [])
 
 
 def test_only_jobs_are_looked_at_and_without_a_finding_the_engine_has_the_word() -> None:
