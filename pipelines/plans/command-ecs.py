@@ -8,8 +8,8 @@
 
 and a task definition `fleet-job`, for bootstrap and migrate:status. They are your own services, each with a
 task definition whose first container is the program. This script registers revisions with another image,
-marker and server id, and sets desired counts; all else stays as you wrote it. The service of a new build is
-made like one of its queue, and its container is told FLEET_BUILD_ID. Give nodes a target group: ECS takes a
+marker and server id, and sets desired counts; all else stays as you wrote it (tags too: those take the right
+ecs:TagResource). The service of a new build is made like one of its queue, and its container is told FLEET_BUILD_ID. Give nodes a target group: ECS takes a
 task out of it before stopping it. Secrets belong into `secrets`, which nobody reads back.
 
 FLEET_CLUSTER: the cluster. Region and credentials: as for any AWS client.
@@ -278,7 +278,8 @@ def set_cohort(name: str, change: dict) -> None:
 
 def revision(arn: str, image: str, values: dict[str, str | None], family: str = "") -> str:
     """A task definition like this one with another image and these variables (None: without it)."""
-    found = definition(arn)
+    told = aws("ecs").describe_task_definition(taskDefinition=arn, include=["TAGS"])
+    found, tags = told["taskDefinition"], told.get("tags")
     container = program(found)
     kept = {name: value for name, value in variables(container).items() if name not in values}
     environment = kept | {name: value for name, value in values.items() if value is not None}
@@ -288,7 +289,8 @@ def revision(arn: str, image: str, values: dict[str, str | None], family: str = 
     container["image"] = image
     container["environment"] = [{"name": name, "value": v} for name, v in environment.items()]
     body = {name: value for name, value in found.items() if name not in GIVEN}
-    made = aws("ecs").register_task_definition(**body | ({"family": family} if family else {}))
+    other = {"family": family or found["family"]} | ({"tags": tags} if tags else {})
+    made = aws("ecs").register_task_definition(**body | other)
     return made["taskDefinition"]["taskDefinitionArn"]
 
 

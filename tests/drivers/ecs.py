@@ -170,4 +170,5 @@ def define(agents: Agents, name: str, image: str, **more: str) -> None:
         "secrets": [{"name": "DB_PASSWORD", "valueFrom": "arn:aws:ssm:eu-central-1:1:p"}],
         "logConfiguration": {"logDriver": "awslogs", "options": options},
     }
-    agents.api.register_task_definition(family=name, containerDefinitions=[container])
+    tags = [{"key": "team", "value": "orders"}]
+    agents.api.register_task_definition(family=name, containerDefinitions=[container], tags=tags)

@@ -47,6 +47,11 @@ TWO = ProcessSpec(
 class Fleet(ByScript):
     agents: Agents
 
+    def tags_of(self, family: str) -> dict[str, str]:
+        """Those of its newest revision."""
+        found = self.agents.api.describe_task_definition(taskDefinition=family, include=["TAGS"])
+        return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
@@ -87,6 +92,7 @@ def test_a_node_is_stopped_then_started_anew_and_keeps_what_is_its_own(fleet: Fl
     (container,) = found["taskDefinition"]["containerDefinitions"]
     assert {"name": "OWN", "value": "kept"} in container["environment"]
     assert container["secrets"][0]["name"] == "DB_PASSWORD"
+    assert fleet.tags_of("fleet-node-api-1") == {"team": "orders"}
 
 
 def test_cut_off_between_stop_and_start_it_reads_as_nothing_and_the_same_key_ends_it(
@@ -120,6 +126,19 @@ def test_a_new_build_is_made_like_one_of_its_queue_and_grows_and_stops(fleet: Fl
     found = fleet.agents.api.describe_task_definition(taskDefinition="fleet-worker-orders-b2")
     environment = found["taskDefinition"]["containerDefinitions"][0]["environment"]
     assert environment == [{"name": "FLEET_BUILD_ID", "value": "b2"}]
+    assert fleet.tags_of("fleet-worker-orders-b2") == {"team": "orders"}
+
+
+def test_a_definition_without_tags_gets_none(fleet: Fleet) -> None:
+    kept = fleet.agents.api.describe_task_definition(taskDefinition="fleet-node-api-1")
+    containers = kept["taskDefinition"]["containerDefinitions"]
+    plain = fleet.agents.api.register_task_definition(
+        family="plain", containerDefinitions=containers
+    )
+    arn = plain["taskDefinition"]["taskDefinitionArn"]
+    fleet.agents.api.update_service(cluster=CLUSTER, service="fleet-node-api-1", taskDefinition=arn)
+    fleet.done("r/api/api-1/replace/1", ReplaceNode(node="api-1", spec=TWO))
+    assert fleet.tags_of("plain") == {}
 
 
 def test_a_job_runs_once_under_its_key_and_prints_its_log(fleet: Fleet) -> None:
