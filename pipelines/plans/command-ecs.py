@@ -9,8 +9,9 @@
 and a task definition `fleet-job`, for bootstrap and migrate:status. They are your own services, each with a
 task definition whose first container is the program. This script registers revisions with another image,
 marker and server id, and sets desired counts; all else stays as you wrote it (tags too: those take the right
-ecs:TagResource). The service of a new build is made like one of its queue, and its container is told FLEET_BUILD_ID. Give nodes a target group: ECS takes a
-task out of it before stopping it. Secrets belong into `secrets`, which nobody reads back.
+ecs:TagResource). The service of a new build is made like one of its queue, and its container is told
+FLEET_BUILD_ID. Give nodes a target group: ECS takes a task out of it before stopping it. Secrets belong into
+`secrets`, which nobody reads back.
 
 FLEET_CLUSTER: the cluster. Region and credentials: as for any AWS client.
 Its contract: `rollout-kit schema --of command-driver`. Try it: `./command-ecs.py observe </dev/null`
