@@ -6,6 +6,7 @@ outputs in clear; they end here, before anything can store them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from rollout_kit.drivers.pulumi.state_export import known_by
 ROOT = "pulumi:pulumi:Stack"
 _NOTHING_CHANGES = frozenset({"same", "read", "refresh"})
 _PROVIDERS = "pulumi:providers:"
+_COLOUR = re.compile(r"<\{%.*?%\}>")
 _HARMLESS_TO_PROVIDERS = frozenset({"create", "update"})
 
 
@@ -67,6 +69,8 @@ def read(event: Any) -> Event | None:
     """One event of the SDK. None: of no interest, or not to be kept."""
     if event.diagnostic_event is not None:
         return _said(event.diagnostic_event)
+    if event.policy_event is not None:
+        return _violated(event.policy_event)
     if event.resource_pre_event is not None:
         meta = event.resource_pre_event.metadata
         return _began(meta)
@@ -97,6 +101,16 @@ def _said(diagnostic: Any) -> Said | None:
         text=text,
         urn=str(diagnostic.urn or ""),
         passing=bool(diagnostic.ephemeral),
+    )
+
+
+def _violated(policy: Any) -> Said:
+    """A policy pack's word: a mandatory one ends the run, and the engine says nothing else of why."""
+    told = " ".join(_COLOUR.sub("", str(policy.message)).split())
+    return Said(
+        severity="error" if policy.enforcement_level == "mandatory" else "warning",
+        text=f"violates the policy {policy.policy_name} of {policy.policy_pack_name}: {told}",
+        urn=str(policy.resource_urn or ""),
     )
 
 

@@ -19,6 +19,13 @@ _NOT_READY = (
 
 _OF_RESOURCES = (
     Rule(
+        name="policy-violated", kind=_R,
+        pattern=r"^violates the policy (?P<policy>\S+) of (?P<pack>[^:]*): (?P<problem>.*)",
+        message="{name} violates the policy {policy} of {pack}: {problem}",
+        why="A mandatory policy of the stack's organization ends every update that violates it.",
+        hint="Change the program or the plan so that it is met, or have the policy changed.",
+    ),
+    Rule(
         name="field-conflict", kind=_C,
         pattern=r"field conflict detected",
         message="{name} has fields that somebody else set",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pulumi.automation.events import EngineEvent
 
 from rollout_kit.drivers.pulumi import failures
 from rollout_kit.drivers.pulumi.api import Kind
@@ -194,3 +195,24 @@ def test_each_class_of_trouble_is_one_of_the_ports_errors() -> None:
     full = failures.no_space("/state", 3.4, 64)
     assert full.kind is Kind.REFUSED
     assert "3 MB free" in full.message
+
+
+def test_a_mandatory_policy_is_a_refusal_with_its_name_and_an_advisory_one_is_none() -> None:
+    """The engine says nothing else of why: it read as an end that nobody knows, and was sent again."""
+    stream = Stream(mask=str)
+    for level in ("advisory", "mandatory"):
+        told = {
+            "message": "<{%fg 1%}>3 replicas\nare the least<{%reset%}>",
+            "policyName": "replicas",
+            "policyPackName": "house-rules",
+            "enforcementLevel": level,
+            "resourceUrn": "urn:pulumi:dev::p::kubernetes:apps/v1:Deployment::web",
+        }
+        stream.take(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "policyEvent": told}))
+    assert len(stream.errors) == 1
+    end = failures.End(code=1, stdout="Policies:\n", errors=tuple(stream.errors))
+    trouble = failures.judge(end)
+    assert (trouble.kind, trouble.name) == (Kind.REFUSED, "policy-violated")
+    assert trouble.message == (
+        "Deployment web violates the policy replicas of house-rules: 3 replicas are the least"
+    )
