@@ -79,9 +79,9 @@ def recover(session: Session, folder: str, mark: Mark | None, picture: Picture) 
     )
     for item in settled.objects:
         session.tell(_finding(item, settled.remedy))
-    if _in_service(session):
-        # Clearing what is pending is an import, which may not ask who is at it.
-        _cancel_if_ours(session, newest)
+    # Clearing what is pending is an import, which may not ask who is at it.
+    if _in_service(session) and service_updates.under_way(newest) is not None:
+        _cancel_if_ours(session)
     # What is doubtful is on our record before the refresh makes the state forget it.
     if mark is not None and mark.machine == here():
         session.marks.carry_over(mark, settled.objects)
@@ -147,8 +147,7 @@ def _refreshed(session: Session, text: str, targets: tuple[str, ...]) -> sdk.Run
 def _make_free(session: Session, stderr: str) -> None:
     """What holds the stack is removed where it is ours and dead. Raises Unsettled: it is not."""
     if _in_service(session):
-        with reading.place(session.request.stack, "") as (folder, _):
-            _cancel_if_ours(session, _newest(session, folder))
+        _cancel_if_ours(session)
         return
     found = locks.in_text(stderr)
     recovering.expect_dead(found, _claim(session), here())
@@ -156,9 +155,13 @@ def _make_free(session: Session, stderr: str) -> None:
         _cancel(session, found[0])
 
 
-def _cancel_if_ours(session: Session, newest: Mapping[str, str] | None) -> None:
-    """What a service has under way, going by its history. Raises Unsettled: not ours and dead."""
-    update = service_updates.under_way(newest)
+def _cancel_if_ours(session: Session) -> None:
+    """What a service has under way, going by its history. Raises Unsettled: not ours and dead.
+
+    Asked just before: a cancel has no name in it, and ends whatever is under way by then.
+    """
+    with reading.place(session.request.stack, "") as (folder, _):
+        update = service_updates.under_way(_newest(session, folder))
     if update is None:
         return
     standing = service_updates.judge(update, _claim(session), here(), processes.runs)

@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
-from rollout_kit.drivers.pulumi import api, doctor, held_locks
+from rollout_kit.drivers.pulumi import api, doctor, held_locks, update
 from rollout_kit.drivers.pulumi.api import Kind, Outcome
 from rollout_kit.drivers.pulumi.driver import PulumiDriver
 from rollout_kit.drivers.pulumi.locks import Standing
+from rollout_kit.drivers.pulumi.marks import Object
+from rollout_kit.drivers.pulumi.recovery import Found
 from rollout_kit.ports.checkup import Health
 from rollout_kit.ports.errors import OutsideError, Refused, Unavailable
 from tests.drivers.pulumi.cloud import TOKEN, Cloud, cloud
 from tests.drivers.pulumi.lab import PROGRAM, Lab, until
+from tests.drivers.pulumi.lab_child import World
 from tests.drivers.pulumi.test_driver import landed
 from tests.drivers.pulumi.test_unlock import GONE, Site
 from tests.standin.fixtures import Cli, real_or_standin  # noqa: F401
@@ -195,6 +198,30 @@ def test_an_update_that_another_machine_sent_for_us_is_waited_for_and_never_canc
     assert not any(line.endswith("/cancel") for line in lab.service.stacks.asked)
     lab.service.stack().lease_s = 0.0  # it has been silent for long enough
     until(lambda: standings(lab) == [])
+
+
+def test_what_began_while_ours_was_looked_for_is_not_cancelled_in_its_place(lab: Hosted) -> None:
+    """The service had ended ours by then; a cancel is for whatever is under way."""
+    killed_in_mid_update(lab)
+    stack = lab.service.stack()
+    meanwhile: list[str] = []
+
+    class Slow(World):
+        def find(self, item: Object) -> Found:
+            if not meanwhile and stack.active is not None:
+                meanwhile.append(stack.active.id)
+                stack.complete(stack.active.id, "failed")
+                stack.foreign()
+            return super().find(item)
+
+    folder = lab.folder("op-2")
+    refused = update.run(lab.request("op-2", SLOW, slow="create"), folder, Slow())
+    assert refused.trouble is not None
+    assert (refused.trouble.kind, refused.trouble.name) == (Kind.CONFLICT, "locked")
+    assert 'an update "by hand"' in refused.trouble.message
+    assert meanwhile
+    assert stack.active is not None
+    assert not any(line.endswith("/cancel") for line in lab.service.stacks.asked)
 
 
 def test_somebody_elses_update_is_named_by_the_doctor_and_by_the_change_that_meets_it(
