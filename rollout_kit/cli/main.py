@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def entry() -> NoReturn:
     """The `rollout-kit` command."""
+    out = sys.stdout  # where a program is still being previewed, that is another one
     gc.disable()  # nothing that is imported is garbage, and looking through it takes a tenth of the start
     try:
         code = main(sys.argv[1:])
@@ -23,11 +24,11 @@ def entry() -> NoReturn:
     _ignore_signals()
     gc.freeze()  # nor is there anything to look for on the way out
     try:
-        sys.stdout.flush()
+        out.flush()
         sys.stderr.flush()
     except OSError:  # who read our output has gone; nothing is left to tell them
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, out.fileno())
         os.dup2(null, sys.stderr.fileno())
     sys.exit(code)
 

@@ -7,9 +7,9 @@ is about starting the thing anew. Any other resource counts as foreign: only the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import assert_never
 
 from rollout_kit.drivers.pulumi.allowing import counts_as, is_root, root
@@ -200,4 +200,6 @@ def _of(things: Mapping[str, Placed], name: str) -> Placed:
 
 
 def _matches(urn: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(urn, pattern) for pattern in patterns)
+    """`*` stands for anything; all else for itself, brackets in a resource's name as well."""
+    wanted = (".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
+    return any(re.fullmatch(pattern, urn, re.DOTALL) for pattern in wanted)

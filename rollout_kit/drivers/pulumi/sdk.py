@@ -230,10 +230,16 @@ def _secret_configuration() -> list[str]:
     return [str(value) for key, value in known.items() if config.is_config_secret(key)]
 
 
+def _type_and_name(urn: str) -> str:
+    """Without the types of its parents, which end in "$"; so may a part of its name."""
+    types, _, name = urn.split("::", 2)[-1].partition("::")
+    return f"{types.rpartition('$')[2]}::{name}"
+
+
 def _transformation(
     place: Workplace,
 ) -> Callable[[pulumi.ResourceTransformationArgs], pulumi.ResourceTransformationResult | None]:
-    adopt = {urn.split("::", 2)[-1].rpartition("$")[2]: id_ for urn, id_ in place.adopt.items()}
+    adopt = {_type_and_name(urn): id_ for urn, id_ in place.adopt.items()}
 
     def change(
         args: pulumi.ResourceTransformationArgs,

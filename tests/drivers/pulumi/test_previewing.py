@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pulumi
 import pytest
 
-from rollout_kit.drivers.pulumi import api
+from rollout_kit.drivers.pulumi import api, previewing, sdk
 from rollout_kit.ports.errors import OutsideError, Refused
 from tests.drivers.pulumi.lab import Lab
 from tests.standin.fixtures import Cli, real_or_standin, standin  # noqa: F401
@@ -119,3 +121,40 @@ def test_a_default_of_the_project_counts_though_the_stack_has_never_seen_it(
     )
     seen = api.preview(stack, {})
     assert dict(seen.outputs or {}) == {"region": "12e5"}
+
+
+@pytest.mark.parametrize("name", ["slow", "slow$1", "a::b", "a$b::c"])
+def test_what_is_adopted_is_known_by_its_type_and_its_whole_name(name: str) -> None:
+    """With a "$" in its name it was not found again, and deleted to be made anew."""
+    urn = f"urn:pulumi:dev::proj::lab:index:Parent$lab:index:Thing::{name}"
+    place = sdk.Workplace(stack="dev", folder="", program=None, adopt={urn: "slow-1"})
+    asked = pulumi.ResourceTransformationArgs(
+        resource=None,  # type: ignore[arg-type]
+        type_="lab:index:Thing",
+        name=name,
+        props={},
+        opts=pulumi.ResourceOptions(),
+    )
+    made = sdk._transformation(place)(asked)
+    assert made is not None
+    assert made.opts.import_ == "slow-1"
+
+
+@pytest.mark.crash
+def test_what_a_program_prints_is_no_part_of_what_the_tool_prints(
+    standin: Cli,  # noqa: F811
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A preview in JSON was none with a program that prints; a second one beside it ends later."""
+    stack = _folder(tmp_path, "python")
+    Lab(standin).up({})
+    told = "import sys\nprint('reading the fleet')\nsys.stdout.write('done')\n"
+    (Path(stack.program.path) / "__main__.py").write_text(told + FOLDER_PROGRAM)
+    before = sys.stdout
+    assert dict(api.preview(stack, {}).outputs or {})["fleet"]
+    assert capfd.readouterr().out == ""
+    with previewing.unheard():
+        api.preview(stack, {})
+        assert sys.stdout is not before
+    assert sys.stdout is before

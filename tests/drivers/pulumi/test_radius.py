@@ -175,3 +175,13 @@ def test_what_the_plan_allows_beside_may_move_again_with_every_later_operation()
     later = _may(REPLACE_1, own, allowed=("*:Service::front",), rollout=(first, own))
     assert later[FOREIGN] == ("update",)
     assert FOREIGN not in _may(REPLACE_1, own, rollout=(first, own))
+
+
+def test_a_pattern_of_the_plan_knows_the_star_alone() -> None:
+    """A resource called `front[0]` was not matched by its own URN."""
+    odd = "urn:pulumi:prod::orders::kubernetes:core/v1:Service::front[0]"
+    own = _announced((SET_1, "replace"), (odd, "update"))
+    assert _may(REPLACE_1, own, allowed=(odd,), rollout=(own,))[odd] == ("update",)
+    assert odd in _may(REPLACE_1, own, allowed=("*:Service::front[*",), rollout=(own,))
+    for other in ("*:Service::front[01]", "*:Service::front???", "*:Service::front"):
+        assert odd not in _may(REPLACE_1, own, allowed=(other,), rollout=(own,))
