@@ -7,6 +7,8 @@ result. How a result reads as the status of long work is decided here.
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from rollout_kit.ports.infra import (
 )
 
 CHANGE_FILE = "change.json"
+_APART_S = 0.001
 JUDGED = frozenset({"not-ready", "resource-failed", "stopped"})
 """Ends whose outcome is known although the world may have been half changed: they are no doubt."""
 
@@ -50,6 +53,7 @@ class Begun:
 def write(folder: WorkFolder, key: str, change: InfraChange, request: api.UpdateRequest) -> Path:
     """Lay the change down for its child; what an earlier attempt under this key said is gone."""
     work = folder.work(key)
+    newest_s = max((_begun_at_s(other) or 0.0 for other in folder.works()), default=0.0)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (api.RESULT_FILE, api.PROGRESS_FILE):
         (work / name).unlink(missing_ok=True)
@@ -59,7 +63,17 @@ def write(folder: WorkFolder, key: str, change: InfraChange, request: api.Update
     ):
         text = json.dumps(body, indent=1, ensure_ascii=False) + "\n"
         records.replace_file(str(work / name), text, durable=True)
+    # The order of changes is that of these times, also where the clock was set back in between.
+    at_s = max(time.time(), newest_s + _APART_S)
+    os.utime(work / CHANGE_FILE, (at_s, at_s))
     return work
+
+
+def _begun_at_s(work: Path) -> float | None:
+    try:
+        return (work / CHANGE_FILE).stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 class Log:
@@ -78,9 +92,8 @@ class Log:
 
     def _all(self) -> Iterator[Begun]:
         for work in self._folder.works():
-            try:
-                at_s = (work / CHANGE_FILE).stat().st_mtime
-            except FileNotFoundError:
+            at_s = _begun_at_s(work)
+            if at_s is None:
                 continue
             known = self._ended.get(work)
             if known is None or known.at_s != at_s:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,15 @@ def test_a_jobs_run_bears_its_own_name_wherever_the_announced_one_stood() -> Non
     assert not found.undoing
     assert found.here is not None
     assert found.here.creates == (f"urn:pulumi:prod::orders::Job::bootstrap-{run_name(key)}",)
+
+
+def test_the_last_change_is_the_last_although_the_clock_was_set_back(tmp_path: Path) -> None:
+    """The one before it counted as the last, and what was under way as what had been."""
+    folder = WorkFolder(tmp_path)
+    request = UpdateRequest(stack=STACK, operation="r/detach/1", wanted={}, may=())
+    out, back = (SetAttached(node="api-1", attached=attached) for attached in (False, True))
+    first = begun.write(folder, "r/detach/1", out, request)
+    ahead_s = time.time() + 3600.0
+    os.utime(first / begun.CHANGE_FILE, (ahead_s, ahead_s))
+    begun.write(folder, "r/attach/1", back, request)
+    assert begun.Log(folder).latest()["nodes/api-1"].change == back
