@@ -110,6 +110,7 @@ def test_where_lost_work_left_nothing_running_the_spec_of_the_plan_is_the_base()
     world = detached()
     world.nodes["api-1"].spec = ProcessSpec(image="")
     run = Run(fleet=world, op=swap(base=BEFORE))
+    assert run.preview().sentence.startswith(f"restart api-1: image none -> {NEW}, ")
     run.apply()
     assert world.nodes["api-1"].spec == replace(BEFORE, image=NEW)
 

@@ -94,6 +94,12 @@ def test_a_crash_after_the_stop_leaves_only_the_proof() -> None:
     assert isinstance(run.verify(), Waiting)
 
 
+def test_a_stop_that_was_lost_is_sent_again_and_no_image_is_named_where_none_runs() -> None:
+    world = world_with(None, alive=0)
+    world.jobs[Run.KEY] = JobStatus(state=JobState.LOST)
+    assert Run(fleet=world, op=STOP).preview().sentence == "stop the scheduler"
+
+
 def test_nothing_is_stopped_that_nobody_knows_how_to_start_again() -> None:
     unplanned = operation("stop_scheduler", StopSchedulerArguments())
     assert isinstance(Run(fleet=world_with(), op=unplanned).ready(), Failed)

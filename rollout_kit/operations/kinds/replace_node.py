@@ -168,7 +168,8 @@ def _wanted(args: ReplaceNodeArguments) -> str:
 
 
 def _difference(now: ProcessSpec, target: ProcessSpec) -> str:
-    parts = [f"image {now.image} -> {target.image}"] if now.image != target.image else []
+    before = now.image or "none"  # a killed replacement has left nothing there
+    parts = [f"image {before} -> {target.image}"] if now.image != target.image else []
     if now.marker != target.marker:
         parts.append(f"marker {show(now.marker)} -> {show(target.marker)}")
     if now.environment != target.environment:
