@@ -48,10 +48,13 @@ def radii(stages: Iterable[Stage]) -> tuple[Radius, ...]:
 
 
 def radius_notes(stages: Sequence[Stage]) -> tuple[str, ...]:
-    """The widest radius of each kind, in words, for the step that these stages are."""
+    """The widest radius of each kind, in words, for the step that these stages are.
+
+    Of two as wide the later one: what selects the current build goes before what leaves it.
+    """
     widest: dict[str, Radius] = {}
     for radius in radii(stages):
-        if radius.of not in widest or radius.share > widest[radius.of].share:
+        if radius.of not in widest or radius.share >= widest[radius.of].share:
             widest[radius.of] = radius
     return tuple(f"blast radius: {radius.sentence}" for radius in widest.values())
 

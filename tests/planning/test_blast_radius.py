@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout_kit.planning.blast_radius import Radius, radii, skew_window
+from rollout_kit.planning.blast_radius import Radius, radii, radius_notes, skew_window
 from rollout_kit.planning.draft import Stage, staged
 from tests.planning.fleets import Fleet, Workers, arrived, critical, document, newer, older
 
@@ -41,6 +41,13 @@ def test_a_marker_changes_its_node_s_part_of_the_new_starts() -> None:
 def test_a_third_build_makes_the_drained_share_smaller() -> None:
     fleet = newer().having({critical("build-0"): Workers(replicas=12, selected=False)})
     assert by_operation(fleet)["drain/critical/stop"].share == 0.25
+
+
+def test_a_canary_over_no_selection_names_the_build_that_gets_the_new_starts_in_the_end() -> None:
+    fleet = newer().having({critical("build-1"): Workers(replicas=4, selected=False)})
+    canary = [s for s in stages(fleet) if s.operation.id.startswith("canary/")]
+    assert next(s.operation.id for s in canary if s.writes).endswith("select-current")
+    assert radius_notes(canary) == ("blast radius: all new starts on critical go to build-2",)
 
 
 def test_a_fleet_that_is_there_cannot_be_hurt() -> None:
