@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,13 +28,15 @@ A_CHANGE_S = 60.0
 
 
 def await_answers(infra: InfraReader, clock: Clock) -> None:
-    """Give a driver that has to ask its engine first the time to do so: a preview is made once."""
+    """Give a driver that has to ask its engine first the time to do so: a preview is made once.
+
+    Raises OutsideError: the engine cannot be asked. Without it there is nothing to announce, and
+    every fact that it would have answered reads like a trouble of its own.
+    """
     if Answers.ANNOUNCE not in infra.answers():
         return
-    try:
+    with suppress(InFlight):
         landed(infra.scheduler_spec, clock)
-    except OutsideError:
-        return  # whoever asks in earnest is told, and puts it in its place
 
 
 def announced(found: Preview, readers: Readers, clock: Clock) -> Preview:
@@ -54,11 +57,11 @@ def announced(found: Preview, readers: Readers, clock: Clock) -> Preview:
         return replace(found, not_read={**found.not_read, UNANNOUNCED: error.message})
     except OutsideError as error:
         problem = Problem(
-            summary="the infrastructure's program does not fit this plan",
+            summary="what this plan would change cannot be announced",
             detail=error.sentences,
             hint=error.hint,
         )
-        return replace(found, problems=(*found.problems, problem))
+        return replace(found, problems=(problem, *found.problems))  # others may follow from it
     return _beside(replace(found, announced=said), said)
 
 

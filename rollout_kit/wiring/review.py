@@ -45,7 +45,7 @@ def review(
     if wrong:
         raise BadPolicy(wrong)
     # A wrong token or address has its own exit code.
-    readers.engine.queues(document.target.namespace)
+    announcing.landed(lambda: readers.engine.queues(document.target.namespace), clock)
     announcing.await_answers(readers.infra, clock)
     found = preview(document, readers, clock.monotonic_s())
     if found.execution_plan is None:

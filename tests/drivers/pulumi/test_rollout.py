@@ -168,6 +168,50 @@ def test_a_program_without_the_contract_is_refused_with_the_list_and_doctor_says
     assert machine.events() == []
 
 
+NOWHERE = "file:///nowhere/at/all"
+
+
+@pytest.mark.parametrize(
+    ("environment", "of_the_plan", "code", "said"),
+    [
+        ({"PATH": "/usr/bin:/bin"}, {}, 5, "there is no Pulumi CLI: pulumi is not on PATH"),
+        ({}, {"stack: dev": "stack: nope"}, 5, "the backend has no stack nope"),
+        (
+            {"PULUMI_CONFIG_PASSPHRASE": "another"},
+            {},
+            4,
+            "the passphrase is not the one with which the stack's secrets were written",
+        ),
+        (
+            {"PULUMI_BACKEND_URL": NOWHERE},
+            {},
+            5,
+            f"there is no folder for the state at {NOWHERE}",
+        ),
+    ],
+)
+def test_an_engine_that_cannot_be_asked_is_said_in_place_of_all_that_follows_from_it(
+    stack: tuple[Machine, Controller],
+    environment: dict[str, str],
+    of_the_plan: dict[str, str],
+    code: int,
+    said: str,
+) -> None:
+    """It was the last of a list that began with what each node runs and advised to accept that."""
+    machine, _ = stack
+    text = (machine.folder / "plan.yaml").read_text()
+    for old, new in of_the_plan.items():
+        assert old in text
+        text = text.replace(old, new)
+    (machine.folder / "plan.yaml").write_text(text)
+    for command in (("preview", "plan.yaml"), ("apply", "plan.yaml", "--state", STATE)):
+        ran = machine.run(*command, environment=environment)
+        assert ran.code == code, ran.both
+        assert f"error: {said}" in ran.both
+        assert "unread-node-specs" not in ran.both
+    assert machine.events() == []
+
+
 def test_a_saved_preview_is_bound_to_the_stack_and_doctor_finds_all_in_order(
     stack: tuple[Machine, Controller], cli: Cli
 ) -> None:
