@@ -30,7 +30,8 @@ _OF_RESOURCES = (
         pattern=r"field conflict detected",
         message="{name} has fields that somebody else set",
         why="A change would take them back from whoever set them.",
-        hint="Undo that change by hand, or put it into the program; then resume.",
+        hint="Ask whoever set them; then `PULUMI_K8S_ENABLE_PATCH_FORCE=true rollout-kit resume` "
+        "takes them over. Setting the old value by hand does not give them back.",
     ),
     Rule(
         name="already-exists", kind=_C,

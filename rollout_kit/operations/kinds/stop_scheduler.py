@@ -62,7 +62,8 @@ class StopScheduler:
         unread = ("which scheduler runs",) if isinstance(running, Absent) else ()
         return Change(
             kind=ChangeKind.UPDATE,
-            sentence="stop the scheduler" + (f" ({image})" if isinstance(image, str) and image else ""),
+            sentence="stop the scheduler"
+            + (f" ({image})" if isinstance(image, str) and image else ""),
             estimate_s=3.0,
             not_judged=unread,
         )

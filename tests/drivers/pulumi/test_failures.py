@@ -123,6 +123,16 @@ def test_the_reason_of_a_resource_that_never_got_ready_is_what_was_last_waited_f
     assert trouble.urn == "urn:pulumi:dev::proj::kubernetes:apps/v1:Deployment::web"
 
 
+def test_a_field_that_somebody_owns_is_not_got_back_by_setting_it_back() -> None:
+    """`kubectl scale` to the old count leaves kubectl its owner: the next change conflicts again."""
+    urn = "urn:pulumi:d::p::kubernetes:apps/v1:Deployment::w"
+    said = Said(severity="error", text="server-side apply field conflict detected", urn=urn)
+    trouble = failures.judge(failures.End(code=1, errors=(said,)))
+    assert trouble.name == "field-conflict"
+    assert "`PULUMI_K8S_ENABLE_PATCH_FORCE=true rollout-kit resume`" in trouble.hint
+    assert "by hand does not give them back" in trouble.hint
+
+
 def test_a_pods_own_reason_stands_in_the_message() -> None:
     text = (
         '1 error occurred:\n\t* the Kubernetes API server reported that "shop/web" failed to fully '
