@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,7 +12,7 @@ from rollout_kit.model.operation import Announcement, ChangeKind
 from rollout_kit.operations.api import Readers
 from rollout_kit.planning.api import Problem
 from rollout_kit.ports.clock import Clock
-from rollout_kit.ports.errors import InFlight, OutsideError, Unavailable
+from rollout_kit.ports.errors import InFlight, OutsideError, Trouble, Unavailable
 from rollout_kit.ports.infra import Answers, InfraReader, Programmed
 
 T = TypeVar("T")
@@ -35,8 +34,13 @@ def await_answers(infra: InfraReader, clock: Clock) -> None:
     """
     if Answers.ANNOUNCE not in infra.answers():
         return
-    with suppress(InFlight):
+    try:
         landed(infra.scheduler_spec, clock)
+    except InFlight:
+        return
+    except OutsideError as error:
+        if error.trouble is not Trouble.OTHER:  # else it is about the scheduler alone
+            raise
 
 
 def announced(found: Preview, readers: Readers, clock: Clock) -> Preview:
