@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from rollout_kit.execution import drift, requests
 from rollout_kit.execution.circumstances import context, key_in_use, key_of
-from rollout_kit.execution.verdicts import APPROVAL, COMMAND, hold, settle, time_out
+from rollout_kit.execution.sending import RESEND_AFTER_S, send
+from rollout_kit.execution.verdicts import APPROVAL, COMMAND, hold, settle
 from rollout_kit.model.events import (
     HoldKind,
     OperationFailed,
@@ -33,16 +34,13 @@ from rollout_kit.operations.api import Context, OperationKind, Seen
 from rollout_kit.operations.asking import Missing, ask
 from rollout_kit.operations.registry import KINDS
 from rollout_kit.operations.work import work_lost
-from rollout_kit.ports.attention import Attended
-from rollout_kit.ports.errors import Conflict, InFlight, NotYet, OutsideError, Unavailable
+from rollout_kit.ports.errors import OutsideError
 from rollout_kit.ports.infra import JobState
 
 if TYPE_CHECKING:
     from rollout_kit.execution.executor import Executor
 
 REAPPLY_AT_MOST = 5
-DOUBT_LOOK_AFTER_S = 0.5
-RESEND_AFTER_S = 1.0
 
 
 def advance(run: Executor, op: Operation, *, undo: bool) -> None:
@@ -102,7 +100,7 @@ def _reapply(run: Executor, op: Operation, why: str) -> None:
             run.append(OperationFailed(operation=op.id, reason=reason))
             return
         run.append(OperationReapplied(operation=op.id, n=n, reason=why))
-    _send(run, op, found.key)
+    send(run, op, found.key)
 
 
 def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
@@ -253,52 +251,10 @@ def _intend(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: 
         )
     )
     run.live = run.live.forget(op.id)
-    _send(run, op, key)
+    send(run, op, key)
 
 
 def _announced(run: Executor, op: Operation) -> Announcement | None:
     """This operation's part of what was announced when the rollout began."""
     said = run.state.started.announced if run.state.started else ()
     return next((one for one in said if one.operation == op.id), None)
-
-
-def _conflict(run: Executor, op: Operation, error: Conflict) -> None:
-    """Someone else holds or changed it: forward we stop and say who; an undo looks again."""
-    if not op.id.startswith("undo/"):
-        hold(run, op, HoldKind.FAILURE, error.message, error.hint)
-        return
-    _not_sent(run, op, error)
-
-
-def _not_sent(run: Executor, op: Operation, error: OutsideError) -> None:
-    """Nothing has come of it, for certain: it is sent later, and that is not sending it again."""
-    run.live = run.live.unsent(op.id)
-    run.live = run.live.wait(op.id, run.now_s() + RESEND_AFTER_S, error.message)
-    time_out(run, op, Waiting(retry_after_s=RESEND_AFTER_S, progress=error.message))
-
-
-def _send(run: Executor, op: Operation, key: str) -> None:
-    """Send the effect once. What is unknown afterwards is in doubt: looked at before anything else."""
-    if run.shell.clock.interrupted():
-        run.live = run.live.unsent(op.id)
-        return
-    run.shell.lock.check()
-    infra = run.shell.writers.infra
-    if isinstance(infra, Attended):
-        infra.bounded(min(op.within_s, op.step_timeout_s or op.within_s))
-    try:
-        KINDS[op.kind].apply(op, key, run.shell.writers)
-    except Unavailable as error:
-        run.live = run.live.doubt(op.id)
-        run.live = run.live.wait(
-            op.id, run.now_s() + DOUBT_LOOK_AFTER_S, f"in doubt: {error.message}"
-        )
-    except (NotYet, InFlight) as error:  # the latter: what has to be read before it is sent
-        _not_sent(run, op, error)
-    except Conflict as error:
-        _conflict(run, op, error)
-    except OutsideError as error:
-        text = error.sentences
-        run.append(OperationFailed(operation=op.id, reason=text, hint=error.hint))
-    else:
-        run.live = run.live.known(op.id)
