@@ -13,7 +13,7 @@ from rollout_kit.operations.api import Readers
 from rollout_kit.planning.api import Problem
 from rollout_kit.ports.clock import Clock
 from rollout_kit.ports.errors import InFlight, OutsideError, Trouble, Unavailable
-from rollout_kit.ports.infra import Answers, InfraReader, Programmed
+from rollout_kit.ports.infra import Announces, Answers, InfraReader, Programmed
 
 T = TypeVar("T")
 
@@ -22,6 +22,8 @@ UNANNOUNCED = "announcement"
 BESIDE = "beside the plan"
 LOOK_S = 0.25
 WITHIN_S = 600.0
+FIRST_ANSWER_S = 15.0
+"""A server that is only busy answers by then; of one that does not, a person wants to know."""
 A_CHANGE_S = 60.0
 """How much longer the previews of a rollout may take for each of its changes: each has one of its own."""
 
@@ -39,6 +41,8 @@ def await_answers(infra: InfraReader, clock: Clock) -> None:
     except InFlight:
         return
     except OutsideError as error:
+        if not isinstance(infra, Announces):
+            return  # there is no driver yet: what it feeds is judged at apply
         if error.trouble is not Trouble.OTHER:  # else it is about the scheduler alone
             raise
 

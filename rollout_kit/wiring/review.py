@@ -45,7 +45,11 @@ def review(
     if wrong:
         raise BadPolicy(wrong)
     # A wrong token or address has its own exit code.
-    announcing.landed(lambda: readers.engine.queues(document.target.namespace), clock)
+    announcing.landed(
+        lambda: readers.engine.queues(document.target.namespace),
+        clock,
+        within_s=announcing.FIRST_ANSWER_S,
+    )
     announcing.await_answers(readers.infra, clock)
     found = preview(document, readers, clock.monotonic_s())
     if found.execution_plan is None:

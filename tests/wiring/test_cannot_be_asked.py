@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rollout_kit.drivers.absent import AbsentDriver
 from rollout_kit.execution.preview import Preview, PreviewOperation, PreviewStep
 from rollout_kit.model.operation import Change, ChangeKind
 from rollout_kit.planning.api import Problem
@@ -43,19 +44,28 @@ def test_what_keeps_the_driver_from_announcing_comes_before_what_may_follow_from
 
 @pytest.mark.parametrize("error", [CANNOT, Unavailable("no answer", trouble=Trouble.NETWORK)])
 def test_an_engine_that_cannot_be_asked_ends_a_preview_at_once(
-    error: Refused | Unavailable,
+    error: Refused | Unavailable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = fleet()
+    monkeypatch.setattr(type(world), "hold_to", lambda *_: None, raising=False)
     world.driver_fails = error
     with pytest.raises(type(error)) as raised:
         await_answers(world, VirtualClock())
     assert raised.value is error
 
 
-def test_a_scheduler_that_alone_cannot_be_read_ends_no_preview() -> None:
+def test_a_scheduler_that_alone_cannot_be_read_ends_no_preview(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = fleet()
+    monkeypatch.setattr(type(world), "hold_to", lambda *_: None, raising=False)
     world.driver_fails = Unavailable("the scheduler is not what the program says")
     await_answers(world, VirtualClock())
+
+
+def test_a_driver_that_waits_for_a_variable_ends_no_preview() -> None:
+    """What it feeds is judged at `apply`, where the variable has to be set."""
+    await_answers(AbsentDriver("FLEET is not set", unset=True), VirtualClock())
 
 
 def test_a_first_answer_that_is_under_way_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
