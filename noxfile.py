@@ -64,7 +64,11 @@ def crash(session: nox.Session) -> None:
     """Whole rollouts, killed before and after every record, forward and back."""
     session.install("-q", "-e", WHOLE, *_group("test"))
     selected = "crash and not real_nomad"
-    session.run("pytest", "-n", "2", "-m", selected, "--durations=25", *session.posargs)
+    # The longest come last: who has none left takes over from the other.
+    session.run(
+        *("pytest", "-n", "2", "--dist", "worksteal", "-m", selected, "--durations=25"),
+        *session.posargs,
+    )
 
 
 @nox.session

@@ -13,6 +13,7 @@ import pytest
 
 from rollout_kit.drivers.command.contract import contract_text
 from rollout_kit.drivers.process.whole import await_work
+from rollout_kit.drivers.work import processes
 from rollout_kit.ports.infra import RunJob
 from rollout_kit.sandbox import fleet
 from rollout_kit.sandbox.layout import NODES, Flaw, SandboxInfo
@@ -106,7 +107,8 @@ def pid_of_script(machine: Machine, operation: str) -> int:
     def look() -> list[int]:
         for path in (machine.folder / ".fleet" / "work").glob("*/program-*.json"):
             told = json.loads(path.read_text())
-            if f"/{operation}/" in told["spec"] and Path(f"/proc/{told['pid']}").exists():
+            # An earlier one's number may be another process's by now.
+            if f"/{operation}/" in told["spec"] and processes.runs(told["pid"], told["start"]):
                 found.append(told["pid"])
         return found
 
