@@ -39,7 +39,7 @@ class Rotation:
 
 
 def unheard(node: str, seen: Seen, ctx: Context) -> Waiting | None:
-    """Why nobody knows for now whether it is in rotation."""
+    """Why nobody knows whether it is in rotation."""
     if seen.observation.node(node, "attached") not in (Absent.NO_ANSWER, Absent.PENDING):
         return None
     progress = f"whether {node} is in rotation has no answer"
