@@ -32,7 +32,8 @@ def test_a_lock_that_is_forced_open_stops_its_holder(
     work = tmp_path / "work"
     work.mkdir()
     machine = Machine(work, fleet.environment)
-    steps = (touch("first", "first.txt"), pause("wait", "2s"), touch("last", "last.txt"))
+    # Long enough for the unlocking to come first on a busy machine, too.
+    steps = (touch("first", "first.txt"), pause("wait", "10s"), touch("last", "last.txt"))
     (work / "plan.yaml").write_text(plan(*steps))
     apply = machine.start("apply", "plan.yaml", *HERE)
     machine.await_event("OperationAwaited", "wait/bake")
