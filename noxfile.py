@@ -12,6 +12,8 @@ HERE = Path(__file__).parent
 WHOLE = ".[kubernetes,pulumi,remote]"
 """The package with every extra: whatever a session selects, all of `tests` is imported."""
 
+NO_REAL_NOMAD = "left out: the tests of a real Nomad, which `nox -s nomad` runs"
+
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "crash", "clients", "cluster", "demo"]
@@ -57,6 +59,7 @@ def tests(session: nox.Session) -> None:
         "not clients and not cluster and not crash and not real_nomad",
         *session.posargs,
     )
+    session.log(NO_REAL_NOMAD)
 
 
 @nox.session
@@ -69,6 +72,7 @@ def crash(session: nox.Session) -> None:
         *("pytest", "-n", "2", "--dist", "worksteal", "-m", selected, "--durations=25"),
         *session.posargs,
     )
+    session.log(NO_REAL_NOMAD)
 
 
 @nox.session

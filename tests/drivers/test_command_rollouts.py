@@ -85,10 +85,9 @@ class Place:
         return found
 
 
-REAL_NOMAD = pytest.param("real nomad", marks=pytest.mark.real_nomad)
-
-
-@pytest.fixture(params=["nomad", REAL_NOMAD, "ecs", "ansible"])
+@pytest.fixture(
+    params=["nomad", pytest.param("real nomad", marks=pytest.mark.real_nomad), "ecs", "ansible"]
+)
 def platform(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if name == "real nomad" and (reason := nomad_agent.left_out()):
@@ -191,8 +190,6 @@ def test_a_finished_rollout_is_taken_back(tmp_path: Path) -> None:
         nothing_was_lost(place)
 
 
-# Not through Ansible: the same changes backwards take it five minutes, and its own tests make each of them.
-@pytest.mark.parametrize("platform", ["nomad", REAL_NOMAD, "ecs"], indirect=True)
 def test_a_canary_that_fails_is_taken_back_and_no_run_is_lost(
     platform: str, tmp_path: Path
 ) -> None:

@@ -44,9 +44,9 @@ COSTS_STARTS_AT_MOST = 20.0
 """What one change may cost, in starts of a bare interpreter."""
 
 
-def finish(driver: ProcessDriver, key: str) -> JobState:
+def finish(driver: ProcessDriver, key: str, within_s: float = 10.0) -> JobState:
     under_way = {JobState.QUEUED, JobState.RUNNING}
-    eventually(lambda: driver.work(key).state not in under_way, PATIENCE_S)
+    eventually(lambda: driver.work(key).state not in under_way, within_s)
     return driver.work(key).state
 
 
@@ -138,7 +138,7 @@ def test_a_process_that_ignores_the_polite_signal_is_killed_after_the_grace(
     begun = time.monotonic()
     start_node(driver, "replace", "server:2")
     assert processes.started(old) is None
-    assert time.monotonic() - begun > 0.3
+    assert 0.3 < time.monotonic() - begun < 3
 
 
 def test_the_scheduler_is_started_and_stopped_and_never_twice(driver: ProcessDriver) -> None:
@@ -404,7 +404,7 @@ def test_many_begins_at_once_leave_one_process_of_what_was_wanted_last(
     for thread in threads:
         thread.join()
     for number in range(6):
-        assert finish(driver, f"key-{number}") in {JobState.SUCCEEDED, JobState.FAILED}
+        assert finish(driver, f"key-{number}", 30) in {JobState.SUCCEEDED, JobState.FAILED}
     desired = driver.state.desired("node/api-1")
     assert desired is not None
     assert driver.work(desired["key"]).state is JobState.SUCCEEDED

@@ -222,4 +222,4 @@ def test_two_scheduler_processes_are_found_out(fleet: Fleet) -> None:
     fleet.run("scheduler", "--tick", "0.1")
     fleet.until(lambda: overlaps() > 0)
     first.terminate()
-    assert first.wait(timeout=20) == 0
+    assert first.wait(timeout=2) == 0

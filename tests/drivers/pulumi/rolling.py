@@ -32,8 +32,6 @@ from tests.standin.fixtures import Cli
 
 PROGRAM = Path(__file__).parent / "programs" / "rolled_fleet.py"
 LOOK_S = 0.05
-API = "  - {id: api, uses: api-cutover, with: {bake: 0s, within: 60s}}\n"
-HANDOVER = "  - {id: sched, uses: scheduler-handover, with: {overdue_at_most: 60s}}\n"
 
 
 def plan(info: SandboxInfo, cli: Cli, *, more: str = "") -> str:
@@ -66,7 +64,8 @@ release:
 on_failure: rollback
 steps:
   - {{id: schema, uses: bootstrap, with: {{additive: true}}}}
-{API}"""
+  - {{id: api, uses: api-cutover, with: {{bake: 0s, within: 60s}}}}
+"""
 
 
 def entry(spec: ProcessSpec, **more: Any) -> dict[str, Any]:

@@ -24,8 +24,6 @@ from tests.acceptance.machine import (
 )
 from tests.drivers.pulumi.lab import until
 from tests.drivers.pulumi.rolling import (
-    API,
-    HANDOVER,
     PROGRAM,
     Controller,
     bring_up,
@@ -108,7 +106,8 @@ def test_without_a_count_a_persons_word_comes_before_the_scheduler_is_touched(
         rolled(made, info, cli) as (machine, controller),
     ):
         text = (machine.folder / "plan.yaml").read_text()
-        (machine.folder / "plan.yaml").write_text(text.replace(API, HANDOVER))
+        handover = "  - {id: sched, uses: scheduler-handover, with: {overdue_at_most: 60s}}\n"
+        (machine.folder / "plan.yaml").write_text(text + handover)
         before = controller.fleet.scheduler_spec()
         assert before is not None
 
