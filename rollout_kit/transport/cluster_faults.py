@@ -24,6 +24,8 @@ from rollout_kit.transport.network import BODY_LIMIT_BYTES
 if TYPE_CHECKING:
     from urllib3.exceptions import HTTPError
 
+NOT_YET = ("does not have a host assigned", "address not allowed")
+"""What the API server says, with status 400, of a pod that is made and runs nowhere yet."""
 ROLE = "docs/drivers.md, section kubernetes, has the Role that is needed"
 
 
@@ -124,6 +126,13 @@ def refusal(status: int, said: Mapping[str, Any], what: str, cluster: str) -> Ou
     """An answer of the API server itself that is no success. `said`: its `Status` object."""
     message = str(said.get("message") or f"HTTP {status}")[:400].rstrip(".: ")
     match status:
+        case 400 if any(text in message for text in NOT_YET):
+            return Transient(
+                f"{cluster} has no way to the pod yet: {message}",
+                why="Nothing was sent: the pod was replaced a moment ago, and waits for a machine.",
+                hint="`kubectl get pods` shows what keeps it, should it last",
+                trouble=Trouble.NETWORK,
+            )
         case 401:
             return Refused(
                 f"{cluster} does not accept our credentials",

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from websocket import WebSocketBadStatusException
 
 from rollout_kit.ports.errors import Conflict, OutsideError, Refused, Trouble, Unavailable
 from rollout_kit.transport import cluster_faults
-from rollout_kit.transport.messages import origin
+from rollout_kit.transport.messages import Request, origin
 from rollout_kit.transport.pod_proxy import pod_address
 from rollout_kit.transport.workloads import WorkloadRef, name_of, split
 
@@ -155,9 +156,27 @@ def test_what_the_api_server_says_itself_is_told_from_what_the_pod_says() -> Non
     assert cluster_faults.own_words(502, b"<html>", "text/html") is None
 
 
+UNSCHEDULED = "does not have a host assigned"
+
+
+def test_a_port_forward_to_a_pod_that_was_replaced_a_moment_ago_is_tried_again() -> None:
+    """A rollout was rolled back for it: the new pod has the old one's name, and no machine yet."""
+    body = json.dumps(
+        {"kind": "Status", "apiVersion": "v1", "message": f"pod api-2-0 {UNSCHEDULED}"}
+    )
+    answer = WebSocketBadStatusException("Handshake status 400", 400, resp_body=body.encode())
+    request = Request(method="GET", url="kubernetes://n/StatefulSet/api-2:8080/api/ready")
+    error = cluster_faults.explain_websocket(answer, request, "the cluster of context prod")
+    assert isinstance(error, Unavailable)
+    assert f"pod api-2-0 {UNSCHEDULED}" in error.message
+
+
 @pytest.mark.parametrize(
     ("status", "message", "kind", "trouble", "words"),
     [
+        (400, f"pod p {UNSCHEDULED}", Unavailable, Trouble.NETWORK, "has no way to the pod yet"),
+        (400, "address not allowed", Unavailable, Trouble.NETWORK, "has no way to the pod yet"),
+        (400, "unknown port", Refused, Trouble.OTHER, "refuses pods: unknown port"),
         (401, "Unauthorized", Refused, Trouble.AUTH, "does not accept our credentials"),
         (403, 'User "x" cannot list', Refused, Trouble.AUTH, 'User "x" cannot list'),
         (403, "exceeded quota: pods=2", Refused, Trouble.OTHER, "exceeded quota: pods=2"),
