@@ -47,13 +47,14 @@ def advance(run: Executor, op: Operation, *, undo: bool) -> None:
     """Look once, then do the one thing that this look calls for."""
     kind = KINDS[op.kind]
     readers = replace(run.shell.readers, key=key_in_use(run, op))
+    undone = _undone_at_work(run, op)  # first: a look after its end sees what came of it
     seen = kind.observe(op, readers, run.now_s())
     run.live = run.live.looked(op.id, seen)
     ctx = context(run, op, seen, undo=undo)
     if run.state.standing(op.id) is Standing.INTENDED:
         _look(run, op, kind, seen, ctx)
     else:
-        _begin(run, op, kind, seen, ctx)
+        _begin(run, op, kind, seen, ctx, undone)
 
 
 def _look(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
@@ -103,7 +104,14 @@ def _reapply(run: Executor, op: Operation, why: str) -> None:
     send(run, op, found.key)
 
 
-def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: Context) -> None:
+def _begin(
+    run: Executor,
+    op: Operation,
+    kind: OperationKind,
+    seen: Seen,
+    ctx: Context,
+    undone: Done | Waiting,
+) -> None:
     change = kind.preview(op, seen.observation, seen.situation)
     match change.kind:
         case ChangeKind.BLOCKED if _unseen(op, kind, seen):
@@ -115,6 +123,8 @@ def _begin(run: Executor, op: Operation, kind: OperationKind, seen: Seen, ctx: C
             if op.kind == APPROVAL:
                 why = "nothing after it would write"
             run.append(OperationSkipped(operation=op.id, reason=why))
+        case ChangeKind.NO_OP if isinstance(undone, Waiting):
+            settle(run, op, seen, undone, ctx)
         case ChangeKind.NO_OP if (asked := requests.done_unbegun(run, op)) is not None:
             run.append(requests.intent_of(run, asked))
             run.live = run.live.forget(op.id)
@@ -162,8 +172,20 @@ def undo_of(op: Operation) -> str:
 
 def _settled(run: Executor, op: Operation) -> Done | Waiting:
     """What is in flight settles first: a command would go on after its undo, or beside its next attempt."""
-    sent = [f for f in map(run.state.operations.get, (undo_of(op), op.id)) if f and f.key]
-    for found in sent if op.kind == COMMAND else ():
+    return _at_work(run, undo_of(op), op.id) if op.kind == COMMAND else Done()
+
+
+def _undone_at_work(run: Executor, op: Operation) -> Done | Waiting:
+    """There is nothing to undo only once the driver has let go of what would be undone."""
+    source = undo_of(op)
+    over = not source or run.state.standing(source) is Standing.COMPLETED
+    return Done() if over else _at_work(run, source)
+
+
+def _at_work(run: Executor, *operations: str) -> Done | Waiting:
+    """Until the driver is through with what it was asked for these operations."""
+    sent = [f for f in map(run.state.operations.get, operations) if f and f.key]
+    for found in sent:
         status = ask(partial(run.shell.readers.infra.work, found.key))
         if isinstance(status, Missing) or status.state in (JobState.QUEUED, JobState.RUNNING):
             return Waiting(retry_after_s=RESEND_AFTER_S, progress=f"{found.id} is still at work")

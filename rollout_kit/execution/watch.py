@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -10,17 +11,24 @@ from rollout_kit.execution import drift, skew_window
 from rollout_kit.execution.decide import next_operation
 from rollout_kit.execution.observe import observe_fleet, observe_for
 from rollout_kit.gates.evaluate import watch
+from rollout_kit.gates.thresholds import is_relative
 from rollout_kit.model import codec
 from rollout_kit.model.events import (
     BaselineTaken,
     GuardBreached,
+    HoldKind,
     Outcome,
     RolloutFinished,
+    RolloutHeld,
 )
+from rollout_kit.model.execution_plan import ExecutionPlan
 from rollout_kit.model.gate import (
     Baseline,
     GateSource,
+    GateSpec,
     GuardSpec,
+    HttpSource,
+    MetricSource,
     Sample,
     Verdict,
 )
@@ -40,6 +48,9 @@ GUARD_HISTORY = 200
 LOOK_S = 10.0
 """How often the fleet is looked at where no guard asks for more."""
 SOONEST_S = 0.2
+BASELINE = "baseline"
+"""What holds where it cannot be taken."""
+MEASURED_AGAIN_S = 1.0
 
 
 def skip_while_open(run: Executor) -> None:
@@ -54,35 +65,96 @@ def skip_while_open(run: Executor) -> None:
 
 
 def take_baseline(run: Executor) -> None:
-    """Picture facts and figures before the first write; a guard breached by then ends it here."""
+    """Picture facts and figures before the first write; a guard breached by then ends it here.
+
+    A figure that something is to be compared with is waited for as long as silence may last: without it
+    nothing of that name could ever be judged. Then it holds, with nothing begun.
+    """
     assert run.state.started is not None
     plan = run.state.started.execution_plan
-    readers = in_one_look(run.shell.readers)
-    seen = observe_fleet(readers, run.now_s())
-    sources: dict[str, GateSource] = {guard.name: guard.source for guard in plan.guards}
-    for op in plan.operations:
-        if op.kind == "judge_gate":
-            gate = codec.from_json(JudgeGateArguments, op.arguments).gate
-            sources[gate.name] = gate.source
-    unserved = tuple(
-        pin.label for pin in pins.unserved(seen.observation, seen.situation, plan.scope)
-    )
-    context = Context(now_s=seen.at_s, since_s=seen.at_s, key="", unserved_before=unserved)
-    attended = run.live.attended_s(run.now_s())
-    samples = {
-        name: _sample(run, source, context, seen, readers) for name, source in sources.items()
-    }
+    until_s = run.now_s() + plan.no_answer_for_s
+    while True:
+        look = _look_for_baseline(run, plan)
+        missing = _not_measured(plan, look.samples)
+        if not missing:
+            break
+        if run.shell.clock.interrupted():
+            return
+        if run.now_s() >= until_s:
+            hint = "see why it cannot be measured; `resume` looks again, nothing has begun"
+            run.append(
+                RolloutHeld(
+                    kind=HoldKind.INCONCLUSIVE, operation=BASELINE, reason=missing, hint=hint
+                )
+            )
+            return
+        run.progress(BASELINE, missing)
+        run.shell.clock.sleep(MEASURED_AGAIN_S)
     baselines = tuple(
         Baseline(
             name=name,
             values=() if found.value is None else (found.value,),
-            attended_s=attended,
+            attended_s=run.live.attended_s(run.now_s()),
         )
-        for name, found in samples.items()
+        for name, found in look.samples.items()
     )
     run.append(
-        BaselineTaken(observation=seen.observation, baselines=baselines, unserved_pins=unserved)
+        BaselineTaken(
+            observation=look.seen.observation, baselines=baselines, unserved_pins=look.unserved
+        )
     )
+    _begin_to_watch(run, plan, look.samples)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a baseline is made of: the fleet, a sample by guard and gate, pins that nobody serves."""
+
+    seen: Seen
+    samples: dict[str, Sample]
+    unserved: tuple[str, ...]
+
+
+def _look_for_baseline(run: Executor, plan: ExecutionPlan) -> _Look:
+    readers = in_one_look(run.shell.readers)
+    seen = observe_fleet(readers, run.now_s())
+    sources: dict[str, GateSource] = {guard.name: guard.source for guard in plan.guards}
+    sources |= {gate.name: gate.source for gate in _gates(plan)}
+    unserved = tuple(
+        pin.label for pin in pins.unserved(seen.observation, seen.situation, plan.scope)
+    )
+    context = Context(now_s=seen.at_s, since_s=seen.at_s, key="", unserved_before=unserved)
+    samples = {
+        name: _sample(run, source, context, seen, readers) for name, source in sources.items()
+    }
+    return _Look(seen=seen, samples=samples, unserved=unserved)
+
+
+def _gates(plan: ExecutionPlan) -> Iterator[GateSpec]:
+    for op in plan.operations:
+        if op.kind == "judge_gate":
+            yield codec.from_json(JudgeGateArguments, op.arguments).gate
+
+
+def _not_measured(plan: ExecutionPlan, samples: dict[str, Sample]) -> str:
+    """The guards and gates that need a baseline and have none; "" where all is known.
+
+    A cohort's figure may have none before the cohort is there.
+    """
+    needing = [guard.name for guard in plan.guards if is_relative(guard.threshold)]
+    needing += [
+        gate.name
+        for gate in _gates(plan)
+        if is_relative(gate.threshold) and isinstance(gate.source, MetricSource | HttpSource)
+    ]
+    missing = [name for name in dict.fromkeys(needing) if samples[name].value is None]
+    if not missing:
+        return ""
+    why = "; ".join(f"{name}: {samples[name].detail or 'no data'}" for name in missing)
+    return f"no baseline before the first write: {why}"
+
+
+def _begin_to_watch(run: Executor, plan: ExecutionPlan, samples: dict[str, Sample]) -> None:
     due_s = {guard.name: run.now_s() + guard.interval_s for guard in plan.guards}
     soonest_s = min(due_s.values(), default=run.now_s() + LOOK_S)
     first = next_operation(run.state)  # what it will be held against is what was just seen
@@ -196,11 +268,15 @@ def _baseline(run: Executor, name: str) -> Baseline | None:
 
 
 def _watch_silence(run: Executor, seen: Seen) -> None:
-    """Facts without an answer for longer than `no_answer_for`, from what no open group touches."""
+    """Facts without an answer for longer than `no_answer_for`, as a look shows while no group is open.
+
+    An open group may have taken the only node that answers: once it is closed, a fresh look tells.
+    """
     assert run.state.started is not None
     limit_s = run.state.started.execution_plan.no_answer_for_s
     expected = drift.expected_facts(run.state)
     silent = {k for k, v in seen.facts.items() if v is Absent.NO_ANSWER and k in expected}
     since = {k: run.live.no_answer_since_s.get(k, seen.at_s) for k in silent}
     late = tuple(sorted(k for k, at in since.items() if seen.at_s - at > limit_s))
+    late = () if drift.open_group(run.state) else late
     run.live = replace(run.live, no_answer_since_s=since, silent=late)

@@ -30,7 +30,7 @@ def limit(
     """The limit `elapsed_ms` milliseconds after the baseline was taken."""
     grown_ms = elapsed_ms if threshold.plus_elapsed_ms else 0.0
     grown = f" plus the {figure(round(grown_ms), 'ms')} elapsed" if grown_ms else ""
-    if not _relative(threshold):
+    if not is_relative(threshold):
         value = threshold.value + grown_ms
         asked = figure(threshold.value, unit)
         return Limit(value=value, text=f"{_words(threshold.bound)} {asked}{grown}")
@@ -65,7 +65,8 @@ def keeps(bound: Bound, value: float, limit_value: float) -> bool:
             assert_never(bound)
 
 
-def _relative(threshold: Threshold) -> bool:
+def is_relative(threshold: Threshold) -> bool:
+    """Whether it is judged against a baseline."""
     return threshold.percent or threshold.bound is Bound.INCREASE_AT_MOST
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -70,11 +71,22 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """A spec's JSON by the names of what differs: its values are long, and not for everybody."""
+        """A spec's JSON by the names of what differs: its values are long, and not for everybody.
+
+        A topology by what differs in it; of one that is not there, the beginning is enough.
+        """
         match self.fact.rpartition("/")[2], self.expected, self.found:
             case "spec_json", str(expected), str(found):
                 names = _differing(json.loads(expected), json.loads(found))
                 return f"{self.fact}: differs in {', '.join(names)}"
+            case "topology", str(expected), str(found):
+                before, after = re.split("[/,]", expected), re.split("[/,]", found)
+                lost = ", ".join(part for part in before if part not in after)
+                new = ", ".join(part for part in after if part not in before)
+                return f"{self.fact}: expected {show(lost)}, found {show(new)}"
+            case "topology", str(expected), found:
+                shape = "/".join(expected.split("/")[:3])
+                return f"{self.fact}: expected {show(shape)}, found {show(found)}"
             case "spec", str(expected), str(found):
                 return f"{self.fact}: expected digest {expected[:12]}, found {found[:12]}"
         return f"{self.fact}: expected {show(self.expected)}, found {show(self.found)}"

@@ -91,6 +91,21 @@ def left_alone(args: LeavingArguments, observation: Observation) -> str:
     return f"{args.cohort.label} is kept for its open runs"
 
 
+def never_run(args: LeavingArguments, observation: Observation) -> bool:
+    """Of what a rollout brought: its driver was read and runs nothing of it, so it never began."""
+    return args.ours and cohort_fact(args.cohort, "replicas") not in observation.facts
+
+
+def never_came(args: LeavingArguments, observation: Observation) -> str:
+    """Why there is nothing of it to take away; "" where there is, or where nobody could tell.
+
+    The server would keep a row for a name that it is told to drain, and for ever.
+    """
+    if never_run(args, observation) and known(observation, args.cohort) is False:
+        return f"neither the server nor the driver knows {args.cohort.label}"
+    return ""
+
+
 def gone(observation: Observation, cohort: CohortRef) -> bool:
     """Whether it has been taken away already: drained, and not meant to run."""
     drained = observation.cohort(cohort, "drain_intent") == DRAINING

@@ -141,6 +141,13 @@ def read_bootstrap(readers: Readers, revision: str, now_s: float) -> Seen:
     )
 
 
+def with_own_job(op: Operation, seen: Seen, key: str) -> Seen:
+    """The job of this key under the operation's own id too: whoever finds it lost begins it again."""
+    job = seen.situation.jobs.get(key)
+    own = Situation(jobs={op.id: job}) if job else Situation()
+    return seen.beside(own)
+
+
 def schema_ready(revision: str | None, observation: Observation, ctx: Context) -> Verification:
     """Rule 1: nothing new starts before bootstrap of its revision completed and was proved.
 

@@ -48,29 +48,34 @@ class Protocols:
     accepts_lower_minors: bool
 
 
-BY_IMAGE = "runs image"
-"""In a refusal on the evidence of images alone; the one of `from` may be known of no node."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skew:
-    """Rule 2's answer. Refusals stop the plan; what was not judged is shown, never passed over."""
+    """Rule 2's answer. Refusals stop the plan; what was not judged is shown, never passed over.
+
+    `unproved`: what would be refused on the evidence of its image, were all nodes read; a silent one
+    may show that this is the image of `from`.
+    """
 
     refusals: tuple[str, ...]
     not_judged: tuple[str, ...]
+    unproved: tuple[str, ...] = ()
 
 
 def judge_skew(observation: Observation, situation: Situation, change: ServerChange) -> Skew:
     """Rule 2: adjacent versions, everything live shows `from` or `to`, and protocol sets overlap."""
     refusals: list[str] = []
     unjudged: list[str] = []
+    unproved: list[str] = []
     told = adjacency(change.from_, change.to)
     refusals += [told] if told else []
-    for holder, verdict in _standings(observation, change):
+    for node, wrong in _shown_versions(observation, change):
+        refusals += [f"{node} {wrong}"] if wrong else []
+    by_image = unproved if _may_be_of_a_silent_node(observation, change) else refusals
+    for holder, verdict in _shown_images(observation, change):
         if verdict is None:
             unjudged.append(f"{holder}: {_why(situation, holder)}")
         elif verdict:
-            refusals.append(f"{holder} {verdict}")
+            by_image.append(f"{holder} {verdict}")
     live = live_protocols(observation)
     for one, other in combinations(live, 2):
         refusals += [text] if (text := overlap(one, other)) else []
@@ -85,7 +90,17 @@ def judge_skew(observation: Observation, situation: Situation, change: ServerCha
         for label, said in change.workers.items()
         if not said
     ]
-    return Skew(refusals=tuple(refusals), not_judged=tuple(unjudged))
+    return Skew(refusals=tuple(refusals), not_judged=tuple(unjudged), unproved=tuple(unproved))
+
+
+def is_silent(observation: Observation, node: str) -> bool:
+    """Whether it was asked what it is, and has not answered yet."""
+    return observation.node(node, "version") in (Absent.NO_ANSWER, Absent.PENDING)
+
+
+def _may_be_of_a_silent_node(observation: Observation, change: ServerChange) -> bool:
+    by_nodes = change.from_image is None and change.identity is not Identity.INFRA
+    return by_nodes and any(is_silent(observation, node) for node in observation.nodes())
 
 
 def adjacency(from_: str, to: str) -> str:
@@ -157,17 +172,28 @@ def overlap(one: Protocols, other: Protocols) -> str:
     )
 
 
-def _standings(observation: Observation, change: ServerChange) -> Iterator[tuple[str, str | None]]:
-    """Each live process with what is wrong with it: "" nothing, None not judged."""
-    old = old_images(observation, change)
+def _shows_itself(observation: Observation, node: str, change: ServerChange) -> bool:
+    by_itself = change.identity is not Identity.INFRA
+    return by_itself and isinstance(shown(observation, node, change.identity), str)
+
+
+def _shown_versions(observation: Observation, change: ServerChange) -> Iterator[tuple[str, str]]:
+    """Each node that says what it is, with what is wrong with that; "" nothing."""
     for node in observation.nodes():
-        evidence = shown(observation, node, change.identity)
-        wanted = {change.from_, change.to} if change.identity is not Identity.INFRA else set()
-        if isinstance(evidence, str) and wanted:
-            good = evidence in wanted
+        if _shows_itself(observation, node, change):
+            evidence = shown(observation, node, change.identity)
+            good = evidence in (change.from_, change.to)
             text = f"shows {show(evidence)}, neither from {change.from_} nor to {change.to}"
             yield f"node {node}", "" if good else f"{text} ({REMEDY})"
-        else:
+
+
+def _shown_images(
+    observation: Observation, change: ServerChange
+) -> Iterator[tuple[str, str | None]]:
+    """Each other live process with what is wrong with its image: "" nothing, None not judged."""
+    old = old_images(observation, change)
+    for node in observation.nodes():
+        if not _shows_itself(observation, node, change):
             yield f"node {node}", _image_standing(observation.node(node, "image"), old, change)
     scheduler = observation.get("scheduler/image")
     if scheduler is not None:
@@ -184,7 +210,7 @@ def _image_standing(image: FactValue, old: frozenset[str], change: ServerChange)
         return ""
     known = " or ".join(f'"{item}"' for item in sorted(old)) or "not known: declare from_image"
     return (
-        f"{BY_IMAGE} {show(image)}, neither that of {change.to} ({show(change.image)})"
+        f"runs image {show(image)}, neither that of {change.to} ({show(change.image)})"
         f" nor that of {change.from_} ({known})"
     )
 

@@ -12,7 +12,7 @@ from rollout_kit.model.observation import (
     node_fact,
     show,
 )
-from rollout_kit.operations.skew import BY_IMAGE, ServerChange, judge_skew
+from rollout_kit.operations.skew import ServerChange, is_silent, judge_skew
 from rollout_kit.planning.api import Problem
 from rollout_kit.planning.draft import Draft, Stage
 
@@ -59,9 +59,9 @@ def adjacent_versions(draft: Draft) -> Iterator[Problem]:
     change = server_change(draft.document)
     if change is None:
         return
-    refusals = judge_skew(draft.live, draft.situation, change).refusals
-    silent = [node for node in draft.live.nodes() if _is_silent(draft, node)]
-    for node in silent if refusals else ():
+    skew = judge_skew(draft.live, draft.situation, change)
+    silent = [node for node in draft.live.nodes() if is_silent(draft.live, node)]
+    for node in silent if skew.refusals or skew.unproved else ():
         why = draft.situation.unread.get(node_fact(node, "version"), "")
         yield Problem(
             summary="A node gives no answer",
@@ -70,9 +70,7 @@ def adjacent_versions(draft: Draft) -> Iterator[Problem]:
             hint="look why it does not answer, then preview again",
             rule=2,
         )
-    for refusal in refusals:
-        if silent and BY_IMAGE in refusal:
-            continue  # perhaps the silent ones run it, and would say that it is the one of `from`
+    for refusal in skew.refusals:
         yield Problem(
             summary="Versions may not live together",
             detail=f"{refusal[0].upper()}{refusal[1:]}.",
@@ -80,10 +78,6 @@ def adjacent_versions(draft: Draft) -> Iterator[Problem]:
             " for this upgrade",
             rule=2,
         )
-
-
-def _is_silent(draft: Draft, node: str) -> bool:
-    return draft.live.node(node, "version") in (Absent.NO_ANSWER, Absent.PENDING)
 
 
 def server_change(document: PlanDocument) -> ServerChange | None:

@@ -73,3 +73,13 @@ def test_a_kept_cohort_satisfies_it() -> None:
     fleet = WorkerFleet().deploy(OLD).deploy(NEW).select(NEW).run_open("w", "old")
     assert change(fleet, retired(PinnedRuns.KEEP)) is ChangeKind.NO_OP
     assert isinstance(carry_out(fleet, retired(PinnedRuns.KEEP)), Done)
+
+
+def test_what_never_came_is_gone() -> None:
+    fleet = WorkerFleet().deploy(NEW).select(NEW)
+    mine = operation("await_retired", LeavingArguments(cohort=OLD, others=(NEW,), ours=True))
+    said = "neither the server nor the driver knows critical@old"
+    assert carry_out(fleet, mine) == Done(sentence=said)
+    assert isinstance(carry_out(fleet, retired(), for_s=5.0), Waiting), (
+        "what the plan names has to be proved gone"
+    )

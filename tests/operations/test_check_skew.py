@@ -133,7 +133,10 @@ def test_what_is_refused_only_because_a_node_is_silent_is_waited_for() -> None:
     world.nodes["api-2"].fails = SILENT
     run = judged(world)
     seen = run.look()
-    assert judge_skew(seen.observation, seen.situation, CHANGE).refusals
+    skew = judge_skew(seen.observation, seen.situation, CHANGE)
+    assert skew.refusals == ()
+    assert any('runs image "server:0.2.9"' in text for text in skew.unproved)
+    assert run.preview().kind is ChangeKind.CHECK, "a refusal there would end the rollout at once"
     said = run.verify()
     assert isinstance(said, Waiting)
     assert "node/api-2/version" in said.progress

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from rollout_kit.model.observation import Absent
 from rollout_kit.model.operation import ChangeKind, Done, Failed, Operation, Waiting
 from rollout_kit.operations.kinds.attach_node import AttachNode
 from rollout_kit.operations.node_acts import DetachNodeArguments
@@ -58,6 +60,22 @@ def test_what_it_touches_and_expects_is_the_nodes_own() -> None:
     assert {k: v for k, v in after.facts.items() if seen.facts[k] != v} == {
         "node/api-1/attached": False
     }
+
+
+@pytest.mark.parametrize("absent", [Absent.NO_ANSWER, Absent.PENDING])
+@pytest.mark.parametrize(
+    "rotation", [ROTATION, Rotation(node="api-1", others=(), accept_outage="agreed")]
+)
+def test_whether_it_is_in_rotation_is_heard_before_it_is_taken_out(
+    rotation: Rotation, absent: Absent
+) -> None:
+    """The others are heard of, or there are none: a detach that went through would be sent twice."""
+    run = Run(fleet=fleet(), op=detach(rotation))
+    seen = run.look()
+    unheard = seen.observation.with_facts({"node/api-1/attached": absent})
+    said = run.kind.ready_to_apply(run.op, replace(seen, observation=unheard), run.context())
+    assert isinstance(said, Waiting)
+    assert said.progress == "whether api-1 is in rotation has no answer"
 
 
 def test_a_crash_after_the_write_leaves_nothing_to_do_but_wait() -> None:

@@ -20,6 +20,7 @@ from rollout_kit.model.operation import (
 )
 from rollout_kit.operations.cohort_acts import LeavingArguments
 from rollout_kit.operations.pins import PinRules
+from rollout_kit.ports.infra import Answers, CohortSpec
 from tests.operations.worker_fleet import (
     NEW,
     OLD,
@@ -192,4 +193,14 @@ def test_an_undo_obeys_rule_9_unless_the_build_is_to_be_frozen() -> None:
 
 def test_what_this_rollout_brought_may_be_drained_before_the_server_has_seen_it() -> None:
     fleet = WorkerFleet().deploy(NEW).select(NEW)
+    fleet.specs[OLD] = CohortSpec(image="old", replicas=2)
     assert change(fleet, drain(ours=True)) is ChangeKind.UPDATE
+
+
+def test_what_this_rollout_never_brought_leaves_no_row_behind() -> None:
+    """Killed between the intent to deploy it and the deploy; a drain would keep the name for ever."""
+    fleet = WorkerFleet().deploy(NEW).select(NEW)
+    assert change(fleet, drain(ours=True)) is ChangeKind.NO_OP
+    assert change(fleet, drain()) is ChangeKind.BLOCKED, "what the plan names has to be known"
+    fleet.can -= {Answers.SPEC}
+    assert change(fleet, drain(ours=True)) is ChangeKind.UPDATE, "the driver cannot tell"

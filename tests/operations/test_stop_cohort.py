@@ -160,3 +160,12 @@ def test_its_undo_starts_what_ran_and_leaves_the_intent_to_the_drains_own_undo()
 
 def test_what_did_not_run_before_is_not_started() -> None:
     assert isinstance(kind_of(stop()).compensate(stop(), look(stopped(), stop()).facts), Keep)
+
+
+def test_what_this_rollout_never_brought_needs_no_stop() -> None:
+    """Killed before its deploy was sent: the driver knows nothing of it, and that is as it was before."""
+    fleet = WorkerFleet().deploy(NEW).select(NEW)
+    mine = operation("stop_cohort", LeavingArguments(cohort=OLD, others=(NEW,), ours=True))
+    assert change(fleet, mine) is ChangeKind.NO_OP
+    assert carry_out(fleet, mine) == Done(sentence="the driver runs nothing of critical@old")
+    assert change(fleet, stop()) is ChangeKind.BLOCKED

@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 
 from rollout_kit.emulator.model.settings import Generation
-from rollout_kit.execution.executor import End
 from rollout_kit.model.events import HoldKind, OperationReapplied, Outcome
 from rollout_kit.model.operation import Operation
 from rollout_kit.operations.api import Readers, Seen
@@ -19,14 +18,14 @@ from rollout_kit.operations.registry import KINDS
 from rollout_kit.ports.engine import EngineReader
 from rollout_kit.ports.errors import InFlight
 from rollout_kit.ports.infra import InfraReader
-from rollout_kit.simulation.world import NEW, World
-from tests.safety.moments import when
-from tests.safety.plans import SMOKE_THEN_ALL, canary, held, outcome, read, sentence, small
+from rollout_kit.simulation.world import World
+from tests.safety.plans import held, outcome, sentence, small
 from tests.safety.test_in_doubt import (
     ASKED,
     CASES,
     FORWARD,
     KEY,
+    TERMINATED,
     WORK,
     Case,
     Doubt,
@@ -36,8 +35,8 @@ from tests.safety.test_in_doubt import (
     command,
     doubtful,
     fleet,
-    interrupt,
     killed_at_the_command,
+    smoke_runs_that_hang,
 )
 
 LOOKS = 2
@@ -124,22 +123,15 @@ def test_what_is_still_being_read_is_waited_for_before_anything_is_sent_again(
 
 @pytest.mark.parametrize("effect", [Effect.NOT, Effect.DONE], ids=lambda effect: effect.value)
 def test_smoke_runs_that_cannot_be_listed_yet_are_terminated_once_they_can(effect: Effect) -> None:
-    case = Case("terminate_smoke", "undo/canary/smoke-1/orders/1", WORK)
-    world = small(Generation.V2)
-    world.fleet.hangs[NEW] = frozenset({"ping"})
-    document = read(world, canary("orders", stages=SMOKE_THEN_ALL), server="")
-    executor = world.executor(document)
-    when(world, lambda: "canary/smoke-1/orders" in executor.live.history, interrupt(world))
-    assert executor.run() is End.INTERRUPTED
-    world.clock.stop = False
+    world, document = smoke_runs_that_hang()
     executor = world.executor(document, ASKED)
-    with doubtful(case, effect, Doubt.CRASH), pytest.raises(Killed):
+    with doubtful(TERMINATED, effect, Doubt.CRASH), pytest.raises(Killed):
         executor.run()
     executor = world.executor(document)
-    with read_slowly(case, Slow.ALL):
+    with read_slowly(TERMINATED, Slow.ALL):
         executor.run()
     assert outcome(executor.state) is Outcome.ROLLED_BACK, sentence(executor.state)
-    assert sent_again(world) == ([] if effect is Effect.DONE else [case.operation])
+    assert sent_again(world) == ([] if effect is Effect.DONE else [TERMINATED.operation])
 
 
 def test_a_command_of_which_nobody_tells_yet_is_not_run_a_second_time() -> None:

@@ -20,6 +20,7 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import End, Executor
 from rollout_kit.execution.rollback import current, undo_lists
 from rollout_kit.model.events import Event, HoldKind, OperationReapplied, Outcome, RollbackStarted
+from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.observation import Facts
 from rollout_kit.model.operation import Operation
 from rollout_kit.operations.api import Readers, Seen, Writers
@@ -316,14 +317,137 @@ def test_a_request_that_arrives_after_the_rollback_is_seen_by_the_settling_look(
     assert "Not undone: " in sentence(executor.state)
 
 
+@pytest.mark.parametrize("effect", [Effect.NOT, Effect.DONE], ids=lambda e: e.value)
+@pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=str(case), marks=[pytest.mark.crash] if case.steps == WORK else [])
+        for case in CASES
+        if not case.undo
+    ],
+)
+def test_rolled_back_while_in_doubt_it_is_as_before(
+    case: Case, generation: Generation, effect: Effect
+) -> None:
+    """What was never sent leaves nothing to undo, and nothing behind: no row for a build that never came."""
+    if case.only not in (None, generation):
+        return
+    world, document = fleet(generation, case)
+    before = picture(world, document)
+    with doubtful(case, effect, Doubt.CRASH), pytest.raises(Killed):
+        world.executor(document).run()
+    executor = world.executor(document, ASKED)
+    executor.run()
+    assert outcome(executor.state) is Outcome.ROLLED_BACK, sentence(executor.state)
+    found = picture(world, document)
+    if (
+        case.kind == "deploy_cohort"
+        and effect is Effect.NOT
+        and not case.operation.endswith("resume")
+    ):
+        assert f"cohort/default/orders/{NEW}/drain_intent" not in found
+    ignored = (f"cohort/default/orders/{NEW}/", "bootstrap/")
+    assert {k: v for k, v in found.items() if not k.startswith(ignored)} == {
+        k: v for k, v in before.items() if not k.startswith(ignored)
+    }
+    assert not found.get(f"cohort/default/orders/{NEW}/replicas")
+
+
+@pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
+def test_what_the_driver_is_still_at_is_awaited_before_there_is_nothing_to_undo(
+    generation: Generation,
+) -> None:
+    """It shows no cohort yet, and will: with nothing stopped, the rollback would have left it running."""
+    case = Case("deploy_cohort", "canary/orders/deploy", WORK)
+    world, document = fleet(generation, case)
+    kind, work = KINDS[case.kind], world.fleet.work
+    apply = kind.apply
+    sent: list[tuple[Operation, str, Writers]] = []
+
+    def slow(op: Operation, key: str, writers: Writers) -> None:
+        if op.id != case.operation:
+            return apply(op, key, writers)
+        sent.append((op, key, writers))
+        raise Killed
+
+    def at_work(key: str) -> JobStatus:
+        if sent and key == sent[0][1]:
+            if world.clock.elapsed_s < done_s:
+                return JobStatus(state=JobState.RUNNING)
+            apply(*sent.pop())
+        return work(key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "apply", slow)
+        patch.setattr(world.fleet, "work", at_work)
+        with pytest.raises(Killed):
+            world.executor(document).run()
+        done_s = world.clock.elapsed_s + 5.0
+        executor = world.executor(document, ASKED)
+        executor.run()
+    assert sent == [], "it came up"
+    assert outcome(executor.state) is Outcome.ROLLED_BACK, sentence(executor.state)
+    assert not picture(world, document).get(f"cohort/default/orders/{NEW}/replicas")
+    gone = CohortRef(namespace="default", task_queue="orders", build_id=NEW)
+    assert world.fleet.cohort_processes(gone) == ()
+
+
+BY_THE_DRIVER = {case.kind for case in CASES} - {
+    "resume_cohort",
+    "smoke_runs",
+    "promote_build",
+    "drain_cohort",
+}
+
+
+@pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=str(case), marks=[pytest.mark.crash] if case.steps == WORK else [])
+        for case in CASES
+        if case.kind in BY_THE_DRIVER
+    ],
+)
+def test_work_whose_supervisor_died_is_begun_again_by_the_same_process(
+    case: Case, generation: Generation
+) -> None:
+    """It was told as begun again, and for a job of the schema and a node that was back it was not."""
+    world, document = fleet(generation, case)
+    if case.undo:
+        world.apply(document)
+    kind, jobs = KINDS[case.kind], world.fleet.jobs
+    apply = kind.apply
+    lost: list[str] = []
+
+    def dies(op: Operation, key: str, writers: Writers) -> None:
+        before = dict(jobs)
+        apply(op, key, writers)
+        if op.id == case.operation and not lost:
+            lost.extend(name for name, job in jobs.items() if before.get(name) is not job)
+            jobs.update(dict.fromkeys(lost, JobStatus(state=JobState.LOST)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "apply", dies)
+        executor = world.executor(document, *((ASKED,) if case.undo else ()))
+        executor.run()
+    assert lost
+    expected = Outcome.ROLLED_BACK if case.undo else Outcome.SUCCEEDED
+    assert outcome(executor.state) is expected, sentence(executor.state)
+    assert executor.state.operations[case.operation].reapplied == 1
+
+
 def run_out(executor: Executor) -> bool:
     """Whether every undo is through: from here on only the settling look is left."""
     return not any(current(executor.state, undo) for undo in undo_lists(executor.state))
 
 
-@pytest.mark.parametrize("effect", list(Effect), ids=lambda e: e.value)
-def test_smoke_runs_that_hang_are_terminated_though_nobody_heard_of_it(effect: Effect) -> None:
-    case = Case("terminate_smoke", "undo/canary/smoke-1/orders/1", WORK)
+TERMINATED = Case("terminate_smoke", "undo/canary/smoke-1/orders/1", WORK)
+
+
+def smoke_runs_that_hang() -> tuple[World, PlanDocument]:
+    """A rollout that a person interrupted while its smoke runs were open: `TERMINATED` ends them."""
     world = small(Generation.V2)
     world.fleet.hangs[NEW] = frozenset({"ping"})
     document = read(world, canary("orders", stages=SMOKE_THEN_ALL), server="")
@@ -331,8 +455,14 @@ def test_smoke_runs_that_hang_are_terminated_though_nobody_heard_of_it(effect: E
     when(world, lambda: "canary/smoke-1/orders" in executor.live.history, interrupt(world))
     assert executor.run() is End.INTERRUPTED
     world.clock.stop = False
+    return world, document
+
+
+@pytest.mark.parametrize("effect", list(Effect), ids=lambda e: e.value)
+def test_smoke_runs_that_hang_are_terminated_though_nobody_heard_of_it(effect: Effect) -> None:
+    world, document = smoke_runs_that_hang()
     executor = world.executor(document, ASKED)
-    with doubtful(case, effect, Doubt.CRASH):
+    with doubtful(TERMINATED, effect, Doubt.CRASH):
         with pytest.raises(Killed):
             executor.run()
         executor = world.executor(document)

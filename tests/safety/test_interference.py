@@ -148,6 +148,27 @@ def test_a_node_that_gives_no_answer_for_too_long_holds_and_is_no_drift(
     assert outcome(state) is Outcome.SUCCEEDED
 
 
+@BOTH
+@pytest.mark.parametrize("interval_s", range(7, 14))
+def test_an_outage_that_the_plan_accepts_is_no_silence(
+    generation: Generation, interval_s: int
+) -> None:
+    """The only node was out for longer than `no_answer_for`; it was back, and yet the rollout held."""
+    world = small(generation, nodes=1)
+    image = world.images["server:new"]
+    world.images["server:new"] = replace(image, starts_in_s=20.0)
+    slow = "{id: watch, uses: pause, with: {for: 9s}}"
+    target = 'no_answer_for: 5s\naccept: {outage: "agreed"}'
+    guards = "  attached-ready: {off: 'there is no second node'}\n" + "\n".join(
+        f"  {name}: {{interval: {interval_s}s}}"
+        for name in ("served", "supporters", "repair-near-baseline")
+    )
+    document = read(world, SCHEMA, api(within="40s"), slow, target=target, guards=guards)
+    executor = world.executor(document)
+    executor.run()
+    assert outcome(executor.state) is Outcome.SUCCEEDED
+
+
 def mute(world: World, node: str) -> None:
     def refuse(request: Request) -> None:
         if request.url.startswith(f"http://{node}/"):

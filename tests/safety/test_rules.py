@@ -12,12 +12,20 @@ from dataclasses import replace
 
 import pytest
 
+from rollout_kit.document.plan import PlanDocument
 from rollout_kit.emulator.model.records import Rollout
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.store import write_log
 from rollout_kit.journal.memory_journal import MemoryStore as JournalStore
-from rollout_kit.model.events import HoldKind, Outcome, RollbackStarted
+from rollout_kit.model.events import (
+    HoldKind,
+    HoldReleased,
+    Outcome,
+    RollbackStarted,
+    RolloutHeld,
+)
 from rollout_kit.model.state import RolloutState
+from rollout_kit.ports.errors import Unavailable
 from rollout_kit.ports.infra import CohortSpec, LiveProcess
 from rollout_kit.simulation.fleet import ServerImage
 from rollout_kit.simulation.world import FROM, NEW, OLD, TO, UnusablePlan, World, cohort
@@ -290,6 +298,29 @@ def test_2_a_node_of_a_third_version_is_refused_in_preview_and_just_before_the_f
     executor.run()
     assert text in sentence(executor.state)
     assert world.fleet.jobs == {}, "not even the schema was touched"
+
+
+@BOTH
+def test_2_a_fleet_that_is_silent_for_a_moment_is_waited_for_and_no_wrong_version(
+    generation: Generation,
+) -> None:
+    """Its images alone tell nothing, and the check after the baseline took them for a third version's."""
+    world = small(generation)
+    document = read(world, SCHEMA, api())
+    executor = world.executor(document)
+    since_s: list[float] = []
+
+    def silent(request: Request) -> None:
+        if len(executor.shell.journal.read()) < 3 or "/cluster/info" not in request.url:
+            return
+        since_s.append(world.clock.elapsed_s)
+        if since_s[-1] - since_s[0] < 4.0:
+            raise Unavailable("its answer was lost")
+
+    world.before_request = silent
+    executor.run()
+    assert since_s
+    assert outcome(executor.state) is Outcome.SUCCEEDED, sentence(executor.state)
 
 
 # --- 3: one node at a time --------------------------------------------------------------------------
@@ -726,6 +757,70 @@ def test_14_a_metric_that_is_missing_is_no_zero(generation: Generation) -> None:
     hold = held(*world.apply(document))
     assert (hold.kind, hold.operation) == (HoldKind.INCONCLUSIVE, "api/api-1/gate/quick")
     assert "the server's metrics have no tasks.lease_expired" in hold.reason
+
+
+def without_baseline(generation: Generation) -> tuple[World, PlanDocument, RolloutHeld]:
+    """A rollout that holds for want of a figure, with nothing begun."""
+    world = small(generation)
+    document = read(world, SCHEMA, api(), target="no_answer_for: 5s")
+    executor = world.executor(document)
+    without(world, "operator-metrics", "repair_needed")
+    hold = held(executor.run(), executor.state)
+    assert (hold.kind, hold.operation) == (HoldKind.INCONCLUSIVE, "baseline")
+    assert "repair-near-baseline: the server's metrics have no runs.repair_needed" in hold.reason
+    assert executor.state.intents == ()
+    assert world.fleet.jobs == {}
+    return world, document, hold
+
+
+@BOTH
+def test_14_without_a_baseline_nothing_is_written_and_resume_takes_it(
+    generation: Generation,
+) -> None:
+    """It wrote, then held at the guard, and each `resume` held there again: only a rollback was left."""
+    world, document, hold = without_baseline(generation)
+    world.answer = lambda _request, response: response
+    executor = world.executor(document, HoldReleased(operation=hold.operation, actor="me"))
+    executor.run()
+    assert outcome(executor.state) is Outcome.SUCCEEDED
+
+
+@BOTH
+def test_14_a_moment_without_figures_delays_the_baseline_and_nothing_else(
+    generation: Generation,
+) -> None:
+    world = small(generation)
+    gate = "  few: {metric: runs.failed, increase_at_most: 5, for: 1s, within: 8s, interval: 1s}"
+    document = read(world, SCHEMA, api(more=", gates: [few]"), gates=gate)
+    executor = world.executor(document)
+    without(world, "operator-metrics", "failed", "max_repair_needed_age_ms")
+    back_s = world.clock.elapsed_s + 4.0
+    glance = world.clock.glance
+
+    def come_back() -> None:
+        glance()
+        if world.clock.elapsed_s >= back_s:
+            world.answer = lambda _request, response: response
+
+    world.clock.glance = come_back
+    executor.run()
+    assert outcome(executor.state) is Outcome.SUCCEEDED
+    taken = executor.state.baseline
+    assert taken is not None
+    values = {one.name: one.values for one in taken.baselines}
+    assert values["few"] != ()
+    assert values["repair-near-baseline-age"] != ()
+
+
+@BOTH
+def test_14_a_rollout_without_a_baseline_is_rolled_back_with_nothing_to_do(
+    generation: Generation,
+) -> None:
+    world, document, _ = without_baseline(generation)
+    executor = world.executor(document, RollbackStarted(cause="asked", actor="me"))
+    executor.run()
+    assert outcome(executor.state) is Outcome.ROLLED_BACK
+    assert world.fleet.jobs == {}
 
 
 @BOTH

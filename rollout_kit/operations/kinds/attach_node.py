@@ -45,7 +45,8 @@ class AttachNode:
         if unruled(node, situation):
             return nothing_to_do(f"the driver has no say in rotation: {node} returns by itself")
         attached = observation.node(node, "attached")
-        if goal_reached(op, observation) or (attached is True and not work_lost(op, situation)):
+        there = goal_reached(op, observation) or attached is True
+        if there and not work_lost(op, situation):
             return nothing_to_do(f"{node} is in rotation")
         unread = (f"whether {node} is in rotation",) if isinstance(attached, Absent) else ()
         return Change(

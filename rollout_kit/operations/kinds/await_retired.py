@@ -22,7 +22,7 @@ from rollout_kit.operations.api import Context, Readers, Seen
 from rollout_kit.operations.asking import CANNOT
 from rollout_kit.operations.check import Check
 from rollout_kit.operations.cohort_acts import LeavingArguments, freezing
-from rollout_kit.operations.cohort_change import left_alone
+from rollout_kit.operations.cohort_change import left_alone, never_came
 from rollout_kit.operations.departure import gone_window_s, needing, retired
 from rollout_kit.operations.pace import pace
 from rollout_kit.operations.queues import read_leaving, read_queue
@@ -39,7 +39,7 @@ class AwaitRetired(Check):
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
-        keeping = left_alone(args, observation)
+        keeping = left_alone(args, observation) or never_came(args, observation)
         if keeping:
             return Change(kind=ChangeKind.NO_OP, sentence=keeping)
         window_s = gone_window_s(situation, args.cohort.queue)
@@ -52,7 +52,8 @@ class AwaitRetired(Check):
     def verify(self, op: Operation, history: Sequence[Seen], ctx: Context) -> Verification:
         """Rule 8. A frozen build that open runs still wait for is gone, and residue all the same."""
         args = _arguments(op)
-        keeping = left_alone(args, history[-1].observation)
+        observation = history[-1].observation
+        keeping = left_alone(args, observation) or never_came(args, observation)
         if keeping:
             return Done(sentence=keeping)
         missing = retired(history, args.cohort)

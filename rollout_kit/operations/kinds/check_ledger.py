@@ -30,6 +30,7 @@ from rollout_kit.operations.schema import (
     key_to_ask,
     ledger_key,
     read_bootstrap,
+    with_own_job,
 )
 from rollout_kit.operations.work import held_back, how_it_ended, of_people
 from rollout_kit.ports.infra import JobState, RunJob
@@ -41,7 +42,9 @@ class CheckLedger:
     kind = "check_ledger"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
-        return read_bootstrap(readers, _arguments(op).revision, now_s)
+        args = _arguments(op)
+        latest = ledger_key(args.target, args.revision, 0)
+        return with_own_job(op, read_bootstrap(readers, args.revision, now_s), latest)
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)

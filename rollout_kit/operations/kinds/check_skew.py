@@ -52,12 +52,14 @@ class CheckSkew(Check):
         return Change(
             kind=ChangeKind.CHECK,
             sentence=f"check that {change.from_} and {change.to} may live side by side",
-            not_judged=skew.not_judged,
+            not_judged=(*skew.not_judged, *skew.unproved),
         )
 
     def verify(self, op: Operation, history: Sequence[Seen], ctx: Context) -> Verification:
         seen = history[-1]
         skew = judge_skew(seen.observation, seen.situation, _arguments(op))
+        if skew.refusals:
+            return Failed(reason="; ".join(skew.refusals), hint=HINT)
         silent = [
             fact
             for fact, value in seen.facts.items()
@@ -66,8 +68,6 @@ class CheckSkew(Check):
         if silent:
             progress = f"no answer yet for {', '.join(silent)}"
             return Waiting(retry_after_s=pace(ctx), progress=progress)
-        if skew.refusals:  # only now: what is told by a node that is silent is not told yet
-            return Failed(reason="; ".join(skew.refusals), hint=HINT)
         unjudged = f"; not judged: {'; '.join(skew.not_judged)}" if skew.not_judged else ""
         return Done(sentence=f"everything alive may live side by side{unjudged}")
 

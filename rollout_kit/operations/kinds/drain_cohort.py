@@ -24,6 +24,7 @@ from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.cohort_acts import LeavingArguments, back_to_work, freezing
 from rollout_kit.operations.cohort_change import (
     kept,
+    never_came,
     selection_of,
     silent,
     touched,
@@ -59,7 +60,7 @@ class DrainCohort:
             return blocked
         if observation.cohort(cohort, "drain_intent") == DRAINING:
             return Change(kind=ChangeKind.NO_OP, sentence=f"{cohort.label} is draining")
-        keeping = kept(args, observation, situation)
+        keeping = never_came(args, observation) or kept(args, observation, situation)
         if keeping:
             return Change(kind=ChangeKind.NO_OP, sentence=keeping)
         alone = why_no_successor(observation, args.rules, cohort)
@@ -123,7 +124,8 @@ class DrainCohort:
         args = _arguments(op)
         cohort, seen = args.cohort, history[-1]
         if seen.observation.cohort(cohort, "drain_intent") != DRAINING:
-            keeping = kept(args, seen.observation, seen.situation)
+            keeping = never_came(args, seen.observation)
+            keeping = keeping or kept(args, seen.observation, seen.situation)
             if keeping:
                 return Done(sentence=keeping)
             progress = f"the intent to drain {cohort.label} is not recorded yet"

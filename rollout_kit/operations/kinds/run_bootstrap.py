@@ -29,6 +29,7 @@ from rollout_kit.operations.schema import (
     bootstrap_key,
     driver_must_answer,
     read_bootstrap,
+    with_own_job,
 )
 from rollout_kit.operations.work import held_back, how_it_ended, of_people
 from rollout_kit.ports.infra import JobState, RunJob
@@ -42,7 +43,8 @@ class RunBootstrap:
     kind = "run_bootstrap"
 
     def observe(self, op: Operation, readers: Readers, now_s: float) -> Seen:
-        return read_bootstrap(readers, _arguments(op).revision, now_s)
+        seen = read_bootstrap(readers, _arguments(op).revision, now_s)
+        return with_own_job(op, seen, _key(op))
 
     def preview(self, op: Operation, observation: Observation, situation: Situation) -> Change:
         args = _arguments(op)
@@ -107,6 +109,11 @@ class RunBootstrap:
 
 def _arguments(op: Operation) -> SchemaArguments:
     return arguments_of(SchemaArguments, op)
+
+
+def _key(op: Operation) -> str:
+    args = _arguments(op)
+    return bootstrap_key(args.target, args.revision)
 
 
 def _is_done(args: SchemaArguments, observation: Observation) -> bool:

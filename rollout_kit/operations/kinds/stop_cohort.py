@@ -22,7 +22,14 @@ from rollout_kit.model.operation import (
 from rollout_kit.model.situation import Situation
 from rollout_kit.operations.api import Context, Readers, Seen, Writers
 from rollout_kit.operations.cohort_acts import LeavingArguments, back_to_life, freezing
-from rollout_kit.operations.cohort_change import left_alone, silent, touched, unanswered, unseen
+from rollout_kit.operations.cohort_change import (
+    left_alone,
+    never_run,
+    silent,
+    touched,
+    unanswered,
+    unseen,
+)
 from rollout_kit.operations.departure import (
     leases_held,
     left_to_nobody,
@@ -56,6 +63,8 @@ class StopCohort:
             sentence = f"{args.cohort.label} is not meant to run"
             return Change(kind=ChangeKind.NO_OP, sentence=sentence)
         keeping = left_alone(args, observation)
+        if not keeping and never_run(args, observation):
+            keeping = _not_run(args)
         if keeping:
             return Change(kind=ChangeKind.NO_OP, sentence=keeping)
         refused = _refused(args, observation)
@@ -109,6 +118,8 @@ class StopCohort:
         waiting = unfinished(op, seen.situation, ctx)
         if waiting is not None:
             return waiting
+        if never_run(args, seen.observation):
+            return Done(sentence=_not_run(args))
         if seen.observation.cohort(args.cohort, "replicas") != 0:
             progress = (
                 unanswered(seen.observation, args.cohort, "replicas")
@@ -128,6 +139,10 @@ class StopCohort:
         if not alive:
             return Keep(reason=f"{args.cohort.label} did not run before")
         return Undo(restore=alive)
+
+
+def _not_run(args: LeavingArguments) -> str:
+    return f"the driver runs nothing of {args.cohort.label}"
 
 
 def _refused(args: LeavingArguments, observation: Observation) -> Change | None:
