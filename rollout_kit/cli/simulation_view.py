@@ -30,6 +30,14 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enough:
+    """The least that has to go wrong for the run of this seed to end as badly as it did."""
+
+    seed: int
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
     """`plain`: the run with nothing wrong. `replay`: a command; a seed is put behind it."""
 
@@ -40,6 +48,7 @@ class Simulated:
     plain: Report
     rehearsal: Rehearsal
     stands_in: tuple[str, ...]
+    enough: Enough | None = None
 
 
 def print_simulation(shown: Simulated, out: Printer) -> None:
@@ -134,6 +143,11 @@ def simulation_json(shown: Simulated) -> str:
                 {"seed": seed, "sentence": sentence, "replay": f"{shown.replay} {seed}"}
                 for seed, sentence in sums.unrestored
             ],
+            "enough": (
+                {"seed": shown.enough.seed, "causes": list(shown.enough.causes)}
+                if shown.enough
+                else None
+            ),
             "stands_in": list(shown.stands_in),
         },
     )
@@ -169,10 +183,16 @@ def _figures(shown: Simulated) -> Iterator[str]:
 def _broken(shown: Simulated) -> Iterator[str]:
     for seed, sentence in shown.rehearsal.unrestored[:UNRESTORED_SHOWN]:
         yield f"not restored: {one_line(sentence, SENTENCE) or 'it did not end'}"
-        yield f"  replay: {shown.replay} {seed}"
+        yield from _once_more(shown, seed)
     for seed, violation in shown.rehearsal.broken[:BROKEN_SHOWN]:
         yield f"broken: {violation.checker} at {violation.at_s:.1f}s: {violation.sentence}"
-        yield f"  replay: {shown.replay} {seed}"
+        yield from _once_more(shown, seed)
     more = len(shown.rehearsal.broken) - BROKEN_SHOWN
     if more > 0:
         yield f"and {more} more"
+
+
+def _once_more(shown: Simulated, seed: int) -> Iterator[str]:
+    if shown.enough and shown.enough.seed == seed:
+        yield f"  enough for it: {'; '.join(shown.enough.causes) or 'nothing: it happens by itself'}"
+    yield f"  replay: {shown.replay} {seed}"

@@ -14,6 +14,7 @@ from rollout_kit.document.plan import (
     Step,
     WorkerCanaryStep,
 )
+from rollout_kit.simulation.causes import FLAWS
 from rollout_kit.simulation.rehearse import plain_scenario, side_by_side
 from rollout_kit.simulation.report import REFUSED
 from rollout_kit.simulation.run import run
@@ -76,11 +77,11 @@ def drilled(all_cases: Iterable[Case], jobs: int) -> Iterator[Drilled]:
 def _failures(step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
     match step.with_:
         case BootstrapStep():
-            yield "the migration breaks", {"flaw": Flaw.BROKEN_MIGRATION}
+            yield FLAWS[Flaw.BROKEN_MIGRATION], {"flaw": Flaw.BROKEN_MIGRATION}
         case ApiCutoverStep():
-            yield "new nodes do not come up", {"flaw": Flaw.NEVER_UP}
+            yield FLAWS[Flaw.NEVER_UP], {"flaw": Flaw.NEVER_UP}
         case WorkerCanaryStep():
-            yield "new workers take runs and end none", {"flaw": Flaw.HANGING}
+            yield FLAWS[Flaw.HANGING], {"flaw": Flaw.HANGING}
         case RunStep():
             yield "the command fails", {"commands_fail": True}
         case _:

@@ -122,6 +122,6 @@ def _rollback(scenario: Scenario) -> str:
     if plan.forward_only:
         return "{forward_only: 'the old one is broken'}"
     return (
-        f"{{within: 60s, pinned_runs: {plan.rollback_pinned_runs.value},"
+        f"{{within: 180s, pinned_runs: {plan.rollback_pinned_runs.value},"
         f" new_build: {plan.new_build.value}}}"
     )

@@ -35,22 +35,32 @@ def breaks(checker: str) -> Callable[[Scenario], bool]:
 
 
 def shrink(scenario: Scenario, still: Callable[[Scenario], bool], tries: int = TRIES) -> Scenario:
-    """The smallest that could be found for which `still` is true, as it is for this one.
+    """The smallest that could be found for which `still` is true, as it is for this one."""
+    *_, smallest = scenario, *shrinking(scenario, still, tries)
+    return smallest
+
+
+def shrinking(
+    scenario: Scenario, still: Callable[[Scenario], bool], tries: int = TRIES
+) -> Iterator[Scenario]:
+    """After each try the smallest so far.
 
     Fewer faults first, then a smaller fleet and a shorter plan, then usual values for the rest; again
-    until nothing gets smaller.
+    until nothing gets smaller. A user's plan and fleet stay as they are.
     """
     left = tries
     while True:
         for smaller in _smaller(scenario):
             if left == 0:
-                return scenario
+                return
             left -= 1
             if still(smaller):
                 scenario = smaller
+                yield scenario
                 break
+            yield scenario
         else:
-            return scenario
+            return
 
 
 def replay_line(scenario: Scenario) -> str:
@@ -110,10 +120,11 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
     for blows in _fewer(scenario.blows):
         yield replace(scenario, blows=blows, faults=tuple(dict.fromkeys(b.fault for b in blows)))
     topology, plan = scenario.topology, scenario.plan
-    for least in _towards(topology, Topology(generation=topology.generation, nodes=1)):
-        yield replace(scenario, topology=least)
-    for shorter in _towards(plan, PlanShape(bootstrap=False, api=False)):
-        yield replace(scenario, plan=shorter)
+    if scenario.theirs is None:
+        for least in _towards(topology, Topology(generation=topology.generation, nodes=1)):
+            yield replace(scenario, topology=least)
+        for shorter in _towards(plan, PlanShape(bootstrap=False, api=False)):
+            yield replace(scenario, plan=shorter)
     yield from _towards(scenario, Scenario(seed=scenario.seed, topology=topology, plan=plan))
 
 

@@ -75,6 +75,20 @@ def test_the_same_seed_comes_to_the_same_and_a_bad_release_is_rolled_back(folder
     assert {"rule", "spare", "sentence", "seed"} == set(found["nearest"][0])
 
 
+def test_of_a_run_that_did_not_restore_it_says_what_is_enough_for_it(folder: Path) -> None:
+    argv = ("simulate", "plan.yaml", "--runs", "1", "--seed", "3")
+    done = ran(folder, *argv)
+    assert done.code == ExitCode.FAILURE
+    (enough,) = [line for line in done.out.splitlines() if line.startswith("  enough for it: ")]
+    assert enough.startswith("  enough for it: person-drains at second ")
+    assert "a person answers a hold with a rollback" in enough
+    assert "migration" not in enough, "it broke too, and has nothing to do with it"
+    assert f"  replay: rollout-kit {' '.join(argv)}" in done.out.splitlines()
+    found = json.loads(ran(folder, *argv, "--output", "json").out)["enough"]
+    assert found["seed"] == 3
+    assert "; ".join(found["causes"]) == enough.removeprefix("  enough for it: ")
+
+
 def test_a_drill_rolls_back_from_every_step(folder: Path) -> None:
     done = ran(folder, "drill", "plan.yaml", "--output", "json")
     assert done.code == ExitCode.SUCCESS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rollout_kit.document.plan import ManualInfra, PlanDocument
@@ -9,7 +11,9 @@ from rollout_kit.document.read import read_plan
 from rollout_kit.document.substitute import Purpose
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.model.events import Outcome
-from rollout_kit.simulation.faults import Moment
+from rollout_kit.simulation.causes import FLAWS, causes, first_bad
+from rollout_kit.simulation.checking import Violation
+from rollout_kit.simulation.faults import Fault, Moment
 from rollout_kit.simulation.fleet_spec import CohortStanding
 from rollout_kit.simulation.plan_text import plan_text
 from rollout_kit.simulation.rehearse import (
@@ -19,12 +23,14 @@ from rollout_kit.simulation.rehearse import (
     Wanted,
     draw,
     plain,
+    plain_scenario,
     rank,
     rehearsed,
     spread,
 )
 from rollout_kit.simulation.report import StepTime
-from rollout_kit.simulation.scenario import PlanShape, Scenario, Topology
+from rollout_kit.simulation.scenario import Answer, Flaw, PlanShape, Scenario, Topology
+from rollout_kit.simulation.shrink import shrink
 from rollout_kit.simulation.stage import stage
 from rollout_kit.simulation.theirs import CannotStandIn, theirs
 from rollout_kit.simulation.world import plans_folder
@@ -139,6 +145,26 @@ def test_faults_are_spread_over_the_whole_of_a_long_plan() -> None:
     assert latest > 0.9
 
 
+def test_what_goes_wrong_shrinks_and_the_plan_and_its_fleet_stay() -> None:
+    """Of all that was drawn, the fault that is looked for is left; every number is as usual again."""
+
+    def still(scenario: Scenario) -> bool:
+        lost = [blow for blow in scenario.blows if blow.fault is Fault.LOST_AFTER]
+        return len(lost) >= 2 and scenario.answer is Answer.ROLL_BACK
+
+    their = theirs(shipped("restart.yaml"))
+    far, usual = spread(plain(their)), plain_scenario(their)
+    found = next(s for seed in range(900) if still(s := draw(seed, their, far, Wanted())))
+    odd = replace(found, flaw=Flaw.NEVER_UP, commands_fail=True, patience_s=60.0, latency_s=0.3)
+    assert {FLAWS[Flaw.NEVER_UP], "a person answers after 60s"} < set(causes(odd, usual))
+    small = shrink(odd, still)
+    assert (small.theirs, small.topology, small.plan) == (their, usual.topology, usual.plan)
+    first, second, asked = causes(small, usual)
+    assert first.startswith("lost-after at ")
+    assert second.startswith("lost-after at ")
+    assert asked == "a person answers a hold with a rollback"
+
+
 def test_runs_side_by_side_come_to_the_same_as_one_after_the_other() -> None:
     their = theirs(shipped("restart.yaml"))
     far, wanted = spread(plain(their)), Wanted()
@@ -169,3 +195,17 @@ def test_sums_are_those_of_the_runs() -> None:
     assert (rank(sums.durations_s, 50), rank(sums.durations_s, 95)) == (10.0, 19.0)
     assert sums.worst_step == StepTime(step="api", seconds=19.0)
     assert sums.holds == {("api/x", "drift"): 10}
+
+
+def test_a_broken_rule_is_looked_into_before_a_rollback_that_did_not_restore() -> None:
+    sums = Rehearsal()
+    assert first_bad(sums) is None
+    sums.unrestored.append((4, "Not undone: that"))
+    found = first_bad(sums)
+    assert found is not None
+    assert found[0] == 4
+    assert not found[1](plain_scenario(theirs(shipped("restart.yaml"))))
+    sums.broken.append((9, Violation(checker="chain-whole", at_s=1.0, sentence="torn")))
+    found = first_bad(sums)
+    assert found is not None
+    assert found[0] == 9

@@ -12,8 +12,12 @@ from rollout_kit.cli.errors import CommandError
 from rollout_kit.cli.exit_codes import ExitCode
 from rollout_kit.cli.progress import Counted
 from rollout_kit.cli.simulated_arguments import Simulate
+from rollout_kit.simulation.causes import TRIES, causes, first_bad
 from rollout_kit.simulation.faults import Fault
-from rollout_kit.simulation.rehearse import Rehearsal, Wanted, plain, rehearsed, spread
+from rollout_kit.simulation.rehearse import Rehearsal, Wanted, draw, plain, rehearsed, spread
+from rollout_kit.simulation.report import Report
+from rollout_kit.simulation.shrink import shrinking
+from rollout_kit.simulation.theirs import Theirs
 
 RELEASE = "release"
 
@@ -46,6 +50,7 @@ def run(arguments: Simulate, console: Console) -> ExitCode:
         plain=first,
         rehearsal=rehearsal,
         stands_in=theirs.stands_in,
+        enough=None if counted.interrupted else _enough(rehearsal, theirs, first, wanted, console),
     )
     match arguments.output:
         case Output.JSON:
@@ -57,6 +62,21 @@ def run(arguments: Simulate, console: Console) -> ExitCode:
     if rehearsal.broken or rehearsal.unrestored:
         return ExitCode.FAILURE
     return ExitCode.INTERRUPTED if counted.interrupted else ExitCode.SUCCESS
+
+
+def _enough(
+    rehearsal: Rehearsal, theirs: Theirs, plain_run: Report, wanted: Wanted, console: Console
+) -> view.Enough | None:
+    """For one of the bad ends, the least that it takes."""
+    found = first_bad(rehearsal)
+    if found is None:
+        return None
+    seed, still = found
+    scenario = draw(seed, theirs, spread(plain_run), wanted)
+    what = f"tries to find what is enough for seed {seed}"
+    for smaller in Counted(console, TRIES, what).of(shrinking(scenario, still, TRIES)):
+        scenario = smaller
+    return view.Enough(seed=seed, causes=causes(scenario, plain_run.scenario))
 
 
 def _wanted(text: str) -> Wanted:

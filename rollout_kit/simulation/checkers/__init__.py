@@ -11,6 +11,7 @@ from rollout_kit.simulation.checkers.bootstrap import BootstrapFirst
 from rollout_kit.simulation.checkers.cohorts import NeverDrainTheOnly, NeverStopWork
 from rollout_kit.simulation.checkers.explained import EveryEffectExplained
 from rollout_kit.simulation.checkers.journal import ChainWhole, FencedOff, NeverBack, OverIsOver
+from rollout_kit.simulation.checkers.names import OnlyKnownNames
 from rollout_kit.simulation.checkers.nodes import NeverNoReadyNode, OneNodeOut, ReturnsAsSaid
 from rollout_kit.simulation.checkers.restored import RestoredOrListed
 from rollout_kit.simulation.checkers.schedulers import NeverTwoSchedulers
@@ -24,6 +25,7 @@ CHECKERS = (
     BootstrapFirst,
     NeverDrainTheOnly,
     NeverStopWork,
+    OnlyKnownNames,
     NoWorkLost,
     NothingDoneTwice,
     RestoredOrListed,

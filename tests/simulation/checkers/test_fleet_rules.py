@@ -8,15 +8,16 @@ import pytest
 
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.model.events import RollbackStarted
-from rollout_kit.ports.infra import ProcessSpec, RunJob
+from rollout_kit.ports.infra import CohortSpec, ProcessSpec, RunJob
 from rollout_kit.simulation.checkers.bootstrap import BootstrapFirst
 from rollout_kit.simulation.checkers.cohorts import NeverDrainTheOnly, NeverStopWork
+from rollout_kit.simulation.checkers.names import OnlyKnownNames
 from rollout_kit.simulation.checkers.nodes import NeverNoReadyNode, OneNodeOut, ReturnsAsSaid
 from rollout_kit.simulation.checkers.rule import SIGHT_S
 from rollout_kit.simulation.checkers.schedulers import NeverTwoSchedulers
 from rollout_kit.simulation.effects import Who
 from rollout_kit.simulation.site import NEW, NEW_SERVER, OLD
-from tests.simulation.checkers.watched import OLD_COHORT, QUEUE, UPGRADE, Watched
+from tests.simulation.checkers.watched import NEW_COHORT, OLD_COHORT, QUEUE, UPGRADE, Watched
 
 BOTH = pytest.mark.parametrize("generation", list(Generation), ids=lambda g: g.value)
 
@@ -287,3 +288,30 @@ def test_an_idle_cohort_may_be_stopped_and_a_person_may_do_what_they_like() -> N
     watched.scaled_to(0, Who.PERSON)
     assert watched.says() == []
     assert watched.truth.cohorts[OLD_COHORT].workers == ()
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+@BOTH
+def test_a_drain_of_what_nobody_ever_ran_is_seen(generation: Generation) -> None:
+    watched = Watched(OnlyKnownNames, generation)
+    watched.asks("drain", NEW)
+    assert watched.says() == [f"asked to drain orders@{NEW}, which nobody ever ran"]
+
+
+@BOTH
+def test_what_was_deployed_and_has_not_registered_may_be_drained(generation: Generation) -> None:
+    watched = Watched(OnlyKnownNames, generation)
+    spec = CohortSpec(image="orders:new", replicas=1)
+    watched.fleet.start_cohort(NEW_COHORT, spec, Who.TOOL)
+    watched.asks("drain", NEW)
+    watched.asks("drain", OLD)
+    assert watched.says() == []
+
+
+def test_a_name_that_a_person_gave_is_theirs() -> None:
+    watched = Watched(OnlyKnownNames)
+    watched.asks("drain", "theirs", Who.PERSON)
+    watched.asks("resume", "theirs")
+    assert watched.says() == []
