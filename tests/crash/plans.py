@@ -10,15 +10,18 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import End
 from rollout_kit.journal.memory_journal import MemoryStore as JournalStore
 from rollout_kit.simulation.members import ServerImage
-from rollout_kit.simulation.world import FROM, NEW, OLD, QUEUES, TO, World, plans_folder
+from rollout_kit.simulation.world import FROM, NEW, OLD, QUEUES, QUICK, TO, World, plans_folder
 from tests.rollout.manual_fleet import Person, gitops
 
 WAITED_OUT = re.compile(r"\b(for|bake): (\d+)m\b")
 """What is paid in full every time; what only bounds a wait stays as it is."""
 OLD_BASE, NEW_BASE = (f"server@sha256:{digit * 64}" for digit in "ab")
+NODE = re.compile(r'\{name: (api-\d), url: "\S+"\}')
+DEFAULT = re.compile(r"\b(\w+): \{default: [^,}]+")
 HERE = {
     "orders-2026-04-28-fix1": NEW,
     "name: orders-prod": "name: test",
+    **{f"name: orders-{where}\n": "name: test\n" for where in ("host", "ecs", "nomad", "ansible")},
     "namespace: orders": "namespace: default",
     "orders-critical": "orders",
     "replicas: 6": "replicas: 2",
@@ -88,10 +91,12 @@ class Case:
         if self.plan == "gitops":
             return gitops(world)
         text = (plans_folder() / f"{self.plan}.yaml").read_text(encoding="utf-8")
+        text = NODE.sub(r'{name: \1, url: "http://\1"}', DEFAULT.sub(self._quick, text))
         given = {
             **HERE,
             "ghcr.io/acme/orders:2026-04-28-fix1": "orders:new",
             "ghcr.io/acme/orders:2026-04-28": "orders:new",
+            "docker.io/durableworkflow/server:2.1.0": "server:new",
             "durableworkflow/server:2.1.0": "server:new",
             self.old: OLD,
             self.new: NEW,
@@ -104,6 +109,12 @@ class Case:
         if self.generation is Generation.V0_2:
             text = COUNTS_HEARTBEATS.sub("", text)
         return world.read(WAITED_OUT.sub(r"\1: \2s", text))
+
+    def _quick(self, default: re.Match[str]) -> str:
+        """A variable of the plan as this world has it: its names, and seconds for minutes."""
+        versions = {"server_from": FROM[self.generation], "server_to": TO[self.generation]}
+        value = (QUICK | versions | {"queue": "orders"}).get(default[1])
+        return f'{default[1]}: {{default: "{value}"' if value else default[0]
 
     def _versions(self) -> dict[str, str]:
         old, new = FROM[self.generation], TO[self.generation]
@@ -132,6 +143,12 @@ def _both(plan: str, **more: object) -> tuple[Case, ...]:
     return tuple(Case(plan=plan, generation=g, **more) for g in Generation)  # type: ignore[arg-type]
 
 
+SCRIPTS = (
+    ("systemd", Generation.V2),
+    ("ansible", Generation.V0_2),
+    ("ecs", Generation.V2),
+    ("nomad", Generation.V0_2),
+)
 CASES = (
     *_both("rolling-upgrade", every=83, nodes=3, queues=QUEUES),
     *_both("api-only", every=23),
@@ -141,6 +158,12 @@ CASES = (
     Case(plan="restore", generation=Generation.V2, every=23),
     Case(plan="restore", generation=Generation.V0_2, every=47, load=True),
     *_both("smoke-then-approve", every=23),
+    Case(plan="rolling-upgrade-kubernetes", generation=Generation.V2, every=83, nodes=3),
+    # Four scripts, one plan: their drivers differ, and have tests of their own.
+    *(
+        Case(plan=f"command-{script}", generation=generation, every=167)
+        for script, generation in SCRIPTS
+    ),
     Case(plan="gitops", generation=Generation.V2, every=167, nodes=3, queues=QUEUES),
     Case(plan="gitops", generation=Generation.V0_2, every=167, nodes=3, queues=QUEUES, load=True),
 )

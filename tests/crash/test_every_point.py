@@ -1,25 +1,25 @@
 """Each shipped plan, killed before and after each append and each write: the end is the same.
 
 Two ways. In one rollout that dies at every one of its points in turn, all points are always met. And
-for itself: a rollout that dies once, at one point, and is then resumed, or rolled back. Of these
-every k-th is tried (`Case.every`: the more points the larger), beginning with one that the plan's name
-decides. `CRASH_EVERY=1` tries all of them.
+for itself: a rollout that dies once, at one point, and is then resumed, or rolled back. Of these one of
+each kind is tried in the plan with the shortest rollout that has it, and of each plan every k-th beside
+(`Case.every`: the more points the larger). `CRASH_EVERY=1` tries all of them.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import zlib
 from functools import cache
 
 import pytest
 
+from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.model.events import Outcome, RollbackStarted
 from rollout_kit.model.state import RolloutState
-from rollout_kit.simulation.world import World
+from rollout_kit.simulation.world import World, plans_folder
 from tests.crash.kills import Killed, Points, once_each, until_death_or_end, until_over
 from tests.crash.plans import CASES, Case
+from tests.crash.sample import every_kth, first_of_kind, kind_of
 
 ASKED = RollbackStarted(cause="asked", actor="me")
 EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -86,10 +86,33 @@ def reference(case: Case) -> tuple[tuple[str, ...], dict[str, object], dict[str,
     return tuple(points.passed), picture(world), runs(case, world)
 
 
-def sample(case: Case) -> range:
+@cache
+def owned(generation: Generation) -> dict[str, frozenset[int]]:
+    """By case, the points whose kind is tried there. Rollouts that people carry out are too slow for it.
+
+    What `restore` brings back was there before: who brings what never was comes first.
+    """
+    cases = [c for c in CASES if c.generation is generation and c.plan != "gitops"]
+    found, kinds = dict[str, frozenset[int]](), frozenset[str]()
+    for case in sorted(cases, key=_turn):
+        points = reference(case)[0]
+        found[case.name] = first_of_kind(points, kinds)
+        kinds |= {kind_of(point) for point in points}
+    return found
+
+
+def _turn(case: Case) -> tuple[bool, int]:
+    return case.plan == "restore" or case.forward_only, len(reference(case)[0])
+
+
+def sample(case: Case) -> tuple[int, ...]:
     """Numbers of the points to die at."""
-    every = int(os.environ.get("CRASH_EVERY", case.every))
-    return range(zlib.crc32(case.name.encode()) % every, len(reference(case)[0]), every)
+    own = owned(case.generation).get(case.name, frozenset[int]())
+    return tuple(sorted(own | every_kth(case.name, reference(case)[0], case.every)))
+
+
+def test_every_shipped_plan_has_a_case() -> None:
+    assert {case.plan for case in CASES} == {path.stem for path in plans_folder().glob("*.yaml")}
 
 
 @EVERY
