@@ -98,7 +98,7 @@ def test_who_sits_at_the_terminal_is_asked_for_their_word_in_place(
     )
     try:
         screen.await_text("‖ a person has to run bootstrap once")
-        assert f"rollout-kit approve schema/run {' '.join(HERE)}" in screen.written
+        screen.await_text(f"rollout-kit approve schema/run {' '.join(HERE)}")
         screen.type("y its job ended with 0\n")
         screen.await_text("‖ a person has to run migrate-status once")
         screen.type("n\n")

@@ -198,11 +198,7 @@ def test_an_engine_that_cannot_be_asked_is_said_in_place_of_all_that_follows_fro
 ) -> None:
     """It was the last of a list that began with what each node runs and advised to accept that."""
     machine, _ = stack
-    text = (machine.folder / "plan.yaml").read_text()
-    for old, new in of_the_plan.items():
-        assert old in text
-        text = text.replace(old, new)
-    (machine.folder / "plan.yaml").write_text(text)
+    _rewrite(machine, of_the_plan)
     for command in (("preview", "plan.yaml"), ("apply", "plan.yaml", "--state", STATE)):
         ran = machine.run(*command, environment=environment)
         assert ran.code == code, ran.both
@@ -317,8 +313,7 @@ def test_a_step_whose_time_is_up_in_mid_update_ends_it_with_one_signal_and_puts_
     """The node is out of rotation by then, and its stack does not know it."""
     machine, _ = stack
     before, world = _recorded(cli), _values(cli)
-    text = (machine.folder / "plan.yaml").read_text()
-    (machine.folder / "plan.yaml").write_text(text.replace("60s}}", "5m}, timeout: 45s}"))
+    _rewrite(machine, {"60s}}": "5m}, timeout: 45s}"})
     held = cli.world_folder.with_name("held-front-api-1")
     held.touch()
     running = machine.start("apply", "plan.yaml", "--state", STATE)
@@ -344,8 +339,7 @@ def test_an_update_that_does_not_end_at_its_signal_is_told_as_what_it_left_and_u
     """The undo that waited for it read as done: the fleet looked as before, and was not."""
     machine, _ = stack
     before, world = _recorded(cli), _values(cli)
-    text = (machine.folder / "plan.yaml").read_text()
-    (machine.folder / "plan.yaml").write_text(text.replace("60s}}", "45s}}"))
+    _rewrite(machine, {"60s}}": "45s}}"})
     cli.faults({"at": "applied", "do": "sleep", "seconds": 800, "name": "front-api-1"})
     running = machine.start("apply", "plan.yaml", "--state", STATE)
     until(lambda: _values(cli)["front-api-1-1"] is False, within_s=WITHIN_S)
@@ -364,6 +358,16 @@ def test_an_update_that_does_not_end_at_its_signal_is_told_as_what_it_left_and_u
     assert back.code == 10, back.both
     assert (_without_jobs(_recorded(cli)), _without_jobs(_values(cli))) == (before, world)
     assert cli.locks(project="rolled_fleet") == []
+
+
+def _rewrite(machine: Machine, changes: dict[str, str]) -> None:
+    """The plan, with each of these texts replaced."""
+    path = machine.folder / "plan.yaml"
+    text = path.read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
 
 
 def _values(cli: Cli) -> dict[str, object]:
