@@ -24,6 +24,7 @@ from rollout_kit.drivers.process.driver import ProcessDriver
 from rollout_kit.drivers.process.state import StateFolder
 from rollout_kit.operations.schema import bootstrap_key, ledger_key
 from rollout_kit.ports.infra import RunJob
+from rollout_kit.sandbox.free_ports import free_ports
 
 HERE = Path(__file__).parent
 TOKENS = {"DW_OPERATOR_TOKEN": "operator-token", "DW_ADMIN_TOKEN": "admin-token"}
@@ -93,7 +94,7 @@ def fleet(
     """
     folder.mkdir(parents=True)
     shutil.copy(answers, folder / "answers")
-    front, *ports = _free_ports(nodes + 1)
+    front, *ports = free_ports(nodes + 1)
     made = StubFleet(
         folder=folder,
         front_port=front,
@@ -196,11 +197,3 @@ def _fleet_text(made: StubFleet) -> str:
         },
         indent=1,
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

@@ -6,12 +6,11 @@ import json
 import os
 import secrets
 import shlex
-import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 from rollout_kit.model.codec import CodecError, from_json, to_json
+from rollout_kit.sandbox.free_ports import free_ports
 from rollout_kit.sandbox.layout import (
     NODES,
     TOKENS,
@@ -35,7 +34,7 @@ def new_info(
     folder: Path, generation: Generation, versions: Versions, flaw: Flaw | None, workers: int
 ) -> SandboxInfo:
     """A sandbox with ports that are free now and tokens that nobody had before."""
-    front, *nodes = _free_ports(1 + len(NODES))
+    front, *nodes = free_ports(1 + len(NODES))
     return SandboxInfo(
         folder=folder.resolve(),
         generation=generation,
@@ -101,11 +100,3 @@ def _environment(path: Path) -> dict[str, str]:
     lines = (line.removeprefix("export ") for line in path.read_text(encoding="utf-8").splitlines())
     pairs = (line.partition("=") for line in lines)
     return {name: "".join(shlex.split(text)) for name, _, text in pairs}
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

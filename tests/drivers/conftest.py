@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from rollout_kit.drivers.command import looks
 from rollout_kit.drivers.process.driver import ProcessDriver
 from rollout_kit.drivers.process.state import StateFolder
 from rollout_kit.drivers.process.whole import stop_everything
+from rollout_kit.sandbox.free_ports import free_ports
 
 T = TypeVar("T")
 
@@ -63,17 +63,10 @@ jobs:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def fleet_file(tmp_path: Path) -> Path:
     path = tmp_path / "fleet.yaml"
-    ports = {"front": free_port(), "one": free_port(), "two": free_port()}
+    ports = dict(zip(("front", "one", "two"), free_ports(3), strict=True))
     path.write_text(FLEET.format(sleeper=SLEEPER, stubborn=STUBBORN, **ports), encoding="utf-8")
     return path
 

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.drivers.conftest import eventually, free_port
+from rollout_kit.sandbox.free_ports import free_ports
+from tests.drivers.conftest import eventually
 
 NO_NOMAD = "no nomad on PATH"
 NO_NAMESPACE = "nomad is here, but root may not make a user namespace to run it in as somebody else"
@@ -44,7 +45,7 @@ def left_out() -> str:
 def agent(folder: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """It runs with a machine that takes tasks; gives what leads to it. Its tasks end with it."""
     folder.mkdir(parents=True)
-    ports = {name: free_port() for name in ("http", "rpc", "serf")}
+    ports = dict(zip(("http", "rpc", "serf"), free_ports(3), strict=True))
     where = {"NOMAD_ADDR": f"http://127.0.0.1:{ports['http']}", "FLEET_LOOK_S": "0.2"}
     (folder / "plugins").mkdir()
     (folder / "tmp").mkdir()

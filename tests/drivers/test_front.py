@@ -14,7 +14,8 @@ from rollout_kit.drivers.process.state import StateFolder
 from rollout_kit.drivers.process.whole import await_work, declared, start_front, stop_everything
 from rollout_kit.drivers.work import roles
 from rollout_kit.ports.infra import ReplaceNode, SetAttached
-from tests.drivers.conftest import ANSWERING, FLEET, eventually, free_port
+from rollout_kit.sandbox.free_ports import free_ports
+from tests.drivers.conftest import ANSWERING, FLEET, eventually
 
 pytestmark = pytest.mark.processes
 
@@ -23,9 +24,8 @@ pytestmark = pytest.mark.processes
 def answering(tmp_path: Path) -> Iterator[ProcessDriver]:
     """Two nodes that answer with their name and keep the connection; a front before them."""
     (tmp_path / "answering.py").write_text(ANSWERING)
-    text = FLEET.format(
-        sleeper="", stubborn="", front=free_port(), one=free_port(), two=free_port()
-    )
+    front, one, two = free_ports(3)
+    text = FLEET.format(sleeper="", stubborn="", front=front, one=one, two=two)
     text = text.replace('"-c", ""]', "answering.py]").replace('SHARED: "1"', 'NAME: "{node}"')
     for name in ("api-1", "api-2"):
         text = text.replace(

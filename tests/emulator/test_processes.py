@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from rollout_kit.emulator.model import passes
 from rollout_kit.emulator.model.records import SchedulerProcess
 from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.emulator.sqlite_store import SqliteStore
+from rollout_kit.sandbox.free_ports import free_ports
 from tests.emulator.cluster import TOKENS
 
 pytestmark = pytest.mark.processes
@@ -33,13 +33,6 @@ ENVIRONMENT = {
     "DW_WORKER_POLL_TIMEOUT": "1",
     "DW_V2_CURRENT_COMPATIBILITY": "b1",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Fleet:
@@ -61,7 +54,7 @@ class Fleet:
         return process
 
     def serve(self) -> tuple[subprocess.Popen[bytes], int]:
-        port = free_port()
+        (port,) = free_ports(1)
         process = self.run("serve", "--port", str(port))
         self.until(lambda: self.call(port, "GET", "/api/ready")[0] == 200)
         return process, port
@@ -152,7 +145,7 @@ def test_a_terminated_node_cuts_its_polls_and_is_gone_at_once(fleet: Fleet) -> N
 
 
 def test_a_node_without_its_database_file_is_not_ready(fleet: Fleet, tmp_path: Path) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     fleet.database = tmp_path / "elsewhere.db"
     fleet.run("serve", "--port", str(port))
     fleet.until(lambda: fleet.call(port, "GET", "/api/ready")[0] == 503)

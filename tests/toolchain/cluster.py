@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 
+from rollout_kit.sandbox.free_ports import free_ports
 from tests.toolchain.certificates import Authority, Pair
 from tests.toolchain.stages import documents
 
@@ -179,7 +180,7 @@ def _started(
     token = os.urandom(16).hex()
     (folder / "token").write_text(token)
     (folder / "tokens.csv").write_text(f'{token},by-token,by-token,"system:masters"\n')
-    etcd, peer, api, kubelet = _free_ports(4)
+    etcd, peer, api, kubelet = free_ports(4)
     url = f"https://127.0.0.1:{api}"
     admin = authority.client("admin", ("system:masters",))
     kubeconfig = folder / "kubeconfig"
@@ -399,14 +400,3 @@ def _stop(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
 
 def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()

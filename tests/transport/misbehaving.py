@@ -133,10 +133,3 @@ def _answer(
                 request += received
             server.requests.append(request)
             behaviour(speaking)
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

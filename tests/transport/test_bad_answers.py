@@ -17,6 +17,7 @@ from rollout_kit.ports.errors import (
     Trouble,
     Unavailable,
 )
+from rollout_kit.sandbox.free_ports import free_ports
 from rollout_kit.transport.client import JsonClient, Patience, Reply, Terms
 from rollout_kit.transport.flights import InlineFlights
 from rollout_kit.transport.messages import Request
@@ -25,7 +26,6 @@ from rollout_kit.transport.secret import Secret
 from tests.transport.misbehaving import (
     TLS,
     Behaviour,
-    free_port,
     raw,
     resets,
     says,
@@ -220,7 +220,7 @@ def test_only_what_may_pass_is_asked_again(
 
 
 def test_a_refused_connection_names_the_address(exchange: NetworkExchange) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     error = failure(exchange, ask(f"http://127.0.0.1:{port}"))
     assert isinstance(error, Unavailable)
     assert error.trouble is NETWORK
@@ -326,7 +326,7 @@ def test_a_token_that_no_header_can_hold_is_refused_without_showing_it(
 ) -> None:
     request = Request(
         method="GET",
-        url=f"http://127.0.0.1:{free_port()}/",
+        url=f"http://127.0.0.1:{free_ports(1)[0]}/",
         headers={"Authorization": Secret(odd)},
         credential="admin",
     )
@@ -355,7 +355,7 @@ def test_a_status_that_the_caller_accepts_is_data(exchange: NetworkExchange) -> 
 
 
 def test_loopback_is_never_asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_ports(1)[0]}")
     exchange = NetworkExchange()
     with serving(says(body=b"[1]")) as server:
         assert client(exchange).read(ask(server.url), lambda reply: reply.body) == [1]
@@ -363,7 +363,7 @@ def test_loopback_is_never_asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_dead_proxy_is_a_network_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
     exchange = NetworkExchange()
     error = failure(exchange, ask("http://api-1.invalid"))

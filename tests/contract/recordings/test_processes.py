@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from rollout_kit.sandbox.free_ports import free_ports
 from tests.contract.recordings import folder
-from tests.contract.served import TOKENS, free_port, get, is_ready, served, wait_until
+from tests.contract.served import TOKENS, get, is_ready, served, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -37,7 +38,7 @@ def test_a_node_that_is_replaced_is_gone_and_then_there_in_its_new_version(tmp_p
     """Same states in the same order: old version, no answer at all, new version at once ready."""
     samples = folder.load("node-restart/timeline")["samples"]
     recorded = [state for state, _ in groupby(map(sampled, samples))]
-    port = free_port()
+    (port,) = free_ports(1)
     with served(tmp_path, "0.2", "0.2.10") as cluster:
         old = cluster.node(port, DW_SERVER_ID="server-a", APP_VERSION="0.2.9")
         wait_until(lambda: is_ready(port))
@@ -59,7 +60,7 @@ def test_long_polls_starve_a_node_with_few_threads_so_that_ready_times_out(tmp_p
     """Four threads and four workers of three polls each, as recorded; shorter polls, same end."""
     samples = folder.load("ready/long-poll-starvation")["samples"]
     recorded = ["timed out" if "timed out" in sample["error"] else "" for sample in samples]
-    port = free_port()
+    (port,) = free_ports(1)
     with served(tmp_path, "0.2", "0.2.10") as cluster:
         cluster.node(port, "--threads", "4", DW_WORKER_POLL_TIMEOUT="30")
         wait_until(lambda: is_ready(port))
