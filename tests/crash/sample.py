@@ -7,6 +7,8 @@ import re
 import zlib
 from collections.abc import Sequence
 
+EVERY_KTH = int(os.environ["CRASH_EVERY"]) if "CRASH_EVERY" in os.environ else None
+"""Of every plan the same share, however long its rollout."""
 SHARED = ("scheduler", "sched")
 """Steps whose operations are called as others are: a scheduler and a cohort are both stopped."""
 NAMES = re.compile(r"orders|billing|build-\d|\d+")
@@ -14,7 +16,7 @@ NAMES = re.compile(r"orders|billing|build-\d|\d+")
 
 def every_kth(name: str, points: Sequence[str], every: int) -> frozenset[int]:
     """Numbers of the points, from one that the plan's name decides; all where `CRASH_EVERY` is 1."""
-    every = int(os.environ.get("CRASH_EVERY", every))
+    every = EVERY_KTH or every
     return frozenset(range(zlib.crc32(name.encode()) % every, len(points), every))
 
 

@@ -9,7 +9,7 @@ each kind is tried in the plan with the shortest rollout that has it, and of eac
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
@@ -17,16 +17,25 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.model.events import Outcome, RollbackStarted
 from rollout_kit.model.state import RolloutState
 from rollout_kit.simulation.world import World, plans_folder
-from tests.crash.kills import Killed, Points, once_each, until_death_or_end, until_over
+from tests.crash.copies import at_each
+from tests.crash.kills import (
+    BETWEEN_PROCESSES_S,
+    Points,
+    once_each,
+    until_death_or_end,
+    until_over,
+)
 from tests.crash.plans import CASES, Case
-from tests.crash.sample import every_kth, first_of_kind, kind_of
+from tests.crash.sample import EVERY_KTH, every_kth, first_of_kind, kind_of
 
 ASKED = RollbackStarted(cause="asked", actor="me")
 EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 BACK = pytest.mark.parametrize(
     "case", [c for c in CASES if not c.forward_only], ids=lambda case: case.name
 )
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
+HOUR_S = 3600
+WITHIN_S = 900 if EVERY_KTH is None else 2 * HOUR_S
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(WITHIN_S)]
 
 
 def picture(world: World) -> dict[str, object]:
@@ -143,30 +152,36 @@ def test_a_rollback_that_dies_at_every_point_still_restores(case: Case) -> None:
 
 @EVERY
 def test_killed_once_and_resumed_it_ends_the_same(case: Case) -> None:
-    _, end, work = reference(case)
-    for fatal in sample(case):
-        world = case.world()
-        points = Points(fatal=lambda number, _name, fatal=fatal: number == fatal)  # type: ignore[misc]
-        state = until_over(world, case.document(world), points)
-        where = f"killed {points.passed[fatal]}"
-        assert points.kills == 1, where
-        assert outcome(state) is Outcome.SUCCEEDED, where
-        assert picture(world) == end, where
-        assert runs(case, world) == work, where
-        assert world.lost() == [], where
+    passed, end, work = reference(case)
+    world = case.world()
+    document = case.document(world)
+
+    def resumed() -> None:
+        world.clock.sleep(BETWEEN_PROCESSES_S)
+        assert outcome(until_over(world, document, Points())) is Outcome.SUCCEEDED
+        assert picture(world) == end
+        assert runs(case, world) == work
+        assert world.lost() == []
+
+    fatal = sample(case)
+    died = at_each(fatal, partial(until_death_or_end, world, document), resumed)
+    assert died == [passed[number] for number in fatal]
 
 
 @BACK
 def test_killed_once_and_rolled_back_it_is_as_it_was(case: Case) -> None:
-    for fatal in sample(case):
-        world = case.world()
-        before, document = restored(world), case.document(world)
-        points = Points(fatal=lambda number, _name, fatal=fatal: number == fatal)  # type: ignore[misc]
-        with pytest.raises(Killed) as death:
-            until_death_or_end(world, document, points)
+    passed = reference(case)[0]
+    world = case.world()
+    before, document = restored(world), case.document(world)
+
+    def rolled_back() -> None:
         if not world.journal.data:
-            continue  # nothing has begun, and there is nothing to roll back
+            return  # nothing has begun, and there is nothing to roll back
         state = until_over(world, document, Points(), ASKED)
-        assert outcome(state) is Outcome.ROLLED_BACK, f"killed {death.value}: {state.finished}"
-        assert restored(world) == before, f"killed {death.value}"
-        assert world.lost() == [], f"killed {death.value}"
+        assert outcome(state) is Outcome.ROLLED_BACK, state.finished
+        assert restored(world) == before
+        assert world.lost() == []
+
+    fatal = sample(case)
+    died = at_each(fatal, partial(until_death_or_end, world, document), rolled_back)
+    assert died == [passed[number] for number in fatal]
