@@ -10,6 +10,7 @@ from rollout_kit.emulator.model.settings import Generation
 from rollout_kit.execution.executor import End, Executor
 from rollout_kit.journal.memory_lock import MemoryLock
 from rollout_kit.model.events import (
+    BaselineTaken,
     Event,
     HoldKind,
     OperationCompleted,
@@ -52,12 +53,22 @@ def sent(world: World, operation: str) -> list[str]:
     return [key for key, _ in world.fleet.begun if f"/{operation}/" in key]
 
 
+class NotYetKnown(MemoryLock):
+    """Somebody else has it, and the next renewal would be told so."""
+
+    def is_lost(self) -> bool:
+        return False
+
+
 def test_who_lost_the_lock_journals_no_intent() -> None:
     world = small(Generation.V2)
-    executor, lock = two(world)
+    lock = NotYetKnown()
     lock.lost = "somebody has taken this target over"
+    process = replace(world.process(), lock=lock)
+    executor = process.executor(read(world, SCHEMA, api(), on_failure="hold"), rollout="r-1")
     with pytest.raises(LockLost):
         executor.run()
+    assert BaselineTaken in map(type, events(world))
     assert not any(isinstance(event, OperationIntended) for event in events(world))
     assert world.fleet.begun == []
 

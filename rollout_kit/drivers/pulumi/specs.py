@@ -27,7 +27,7 @@ from rollout_kit.drivers.work.folder import UNDER_WAY
 from rollout_kit.model.identity import CohortRef
 from rollout_kit.model.stack_contract import Key, NodeWanted, Placed, SingletonWanted, Wanted
 from rollout_kit.ports.errors import Refused
-from rollout_kit.ports.infra import CohortSpec, JobState, ProcessSpec, RemoveCohort, SetAttached
+from rollout_kit.ports.infra import CohortSpec, ProcessSpec, RemoveCohort, SetAttached
 
 T = TypeVar("T")
 _NOTHING = CohortSpec(image="", replicas=0)
@@ -85,7 +85,8 @@ class Specs:
 
     def cohorts(self) -> Mapping[CohortRef, CohortSpec]:
         """Those that the program gives, those that a change under way brings, and those that one which
-        failed was to bring: nothing is known to run of them, and their entry can be taken back.
+        failed was to bring or to remove: nothing is known to run of them, and their entry, which the
+        configuration keeps until a change is through, can be taken back.
 
         Not what a change under way removes.
         """
@@ -99,9 +100,11 @@ class Specs:
             spec = changing.cohort_spec(cohort)
             found.setdefault(CohortRef.from_path(path), replace(spec, image=""))
         for item in begun.values():
+            if item.state not in UNDER_WAY:
+                continue
             if isinstance(item.change, RemoveCohort):
-                _leaving(item, item.change.cohort, found)
-            elif item.state in UNDER_WAY and changing.key_of(item.change) is Key.COHORTS:
+                found.pop(item.change.cohort, None)
+            elif changing.key_of(item.change) is Key.COHORTS:
                 for path, cohort in (self._coming(begun).cohorts or {}).items():
                     if path not in given:
                         found[CohortRef.from_path(path)] = changing.cohort_spec(cohort)
@@ -176,17 +179,6 @@ class Specs:
 
 def _change(last: Begun | None) -> object:
     return last.change if last else None
-
-
-def _leaving(last: Begun, cohort: CohortRef, found: dict[CohortRef, CohortSpec]) -> None:
-    """Gone as soon as its removal is under way. After one that came to nothing it is there still.
-
-    The program's output knows no more of it before its last resource is deleted.
-    """
-    if last.state in UNDER_WAY:
-        found.pop(cohort, None)
-    elif last.state is not JobState.SUCCEEDED:
-        found.setdefault(cohort, _NOTHING)
 
 
 def _node(wanted: Wanted, name: str) -> ProcessSpec | None:
