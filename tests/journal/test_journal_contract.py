@@ -256,6 +256,19 @@ def test_a_bad_record_in_the_middle_stops_with_its_place(near: Bench) -> None:
         assert f"byte {caught.value.offset}" in str(caught.value)
 
 
+def test_a_record_in_the_middle_whose_pages_are_gone_is_damage_and_not_torn(near: Bench) -> None:
+    whole = near.data
+    lines = whole.splitlines(keepends=True)
+    start = len(lines[0]) + len(lines[1])
+    gone = b"\0" * (len(lines[2]) - 5) + b'd"}}\n'
+    near.data = b"".join((*lines[:2], gone, *lines[3:]))
+
+    with pytest.raises(JournalDamaged) as caught:
+        near.attach().read()
+
+    assert caught.value.offset == start
+
+
 def test_what_changes_after_it_was_read_is_noticed_by_who_reads_it_next(near: Bench) -> None:
     assert len(near.attach().read()) == len(story())
     near.data = near.data.replace(b'"actor":"ada"', b'"actor":"eve"', 1)

@@ -170,6 +170,20 @@ def test_a_lock_forced_open_is_not_taken_back_by_who_got_no_answer(place: Place)
         held.check()
 
 
+def test_a_lock_that_somebody_else_has_taken_is_not_taken_back_by_a_renewal(place: Place) -> None:
+    held = place.lock()
+    unlock(place.store.lock("orders"), by="bob", because="gone")
+    theirs = place.lock(BOB)
+
+    assert "has taken this target over, for one" in held._renew()
+    theirs.check()
+    there = place.store.lock("orders").read()
+    assert there is not None
+    assert (there.owner, there.fence) == (BOB, 3)
+    with pytest.raises(LockLost, match="bob"):
+        held.check()
+
+
 def test_a_lock_that_was_not_renewed_for_half_its_life_bars_the_next_effect(place: Place) -> None:
     held = place.lock()
     place.down_until(40.0)
