@@ -158,6 +158,12 @@ BEFORE, AFTER = "2026-11-21T11:59:00.123456789Z", "2026-11-21T12:01:00.123456789
             LastUpdate(message="older", succeeded=True),
             Verdict.HALF_DONE,
         ),
+        (
+            _picture(written_at=BEFORE),
+            replace(MARK, creating=(Object(urn=f"{THING}orphan", type="lab:index:Thing"),)),
+            LastUpdate(message="older", succeeded=True),
+            Verdict.HALF_DONE,
+        ),
         (_picture(written_at="?"), MARK, None, Verdict.HALF_DONE),
     ],
 )
