@@ -91,7 +91,7 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """The official packages against the emulator over real sockets, while a rollout goes on."""
+    """Official packages over real sockets: workers while a rollout goes on; journals in Azurite."""
     session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("pytest", "-m", "clients", *session.posargs)
 

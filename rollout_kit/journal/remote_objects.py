@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -22,17 +23,35 @@ READ_AGAIN_S = 2.0
 AT_ONCE = 24
 PASSING = frozenset({408, 409, 425, 429})
 """What a store says when two ask at once, or too many."""
+CREDENTIALS = frozenset({401, 403})
+"""Also from where a token is had: that is another error than the store's own."""
+TOO_OFTEN = 429
+APART_S = 1.1
+"""GCS takes one write of a name a second: a lock that was just taken cannot be given back at once."""
+PLAIN = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
+"""The variable that allows an endpoint without TLS."""
 _STATUS = re.compile(r"status code: ([0-9]{3})[A-Za-z ]*")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+
+
+class TooOften(Unanswered):
+    """The store asks for fewer writes. This one has certainly not been made."""
 
 
 class RemoteObjects:
     """Implements `objects.Objects`. Credentials, region and endpoint come from the environment.
 
-    A write is never sent again by itself: after two sendings, a refusal could be of our own object.
+    A write is never sent again by itself, but where it was turned away as one too many: after two
+    sendings, a refusal could be of our own object.
     """
 
-    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        environment: Mapping[str, str],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """`url`: `s3://bucket/prefix`, `gs://…`, `az://…`. Nothing is asked yet.
 
         Raises:
@@ -40,7 +59,9 @@ class RemoteObjects:
             ValueError: the URL or the environment lacks something.
         """
         self.place = url.rstrip("/")
-        plain = environment.get("AWS_ALLOW_HTTP", "").casefold() in ("true", "1")
+        self._sleep = sleep
+        self._plain = PLAIN[url.partition(":")[0].lower()]
+        plain = environment.get(self._plain, "").casefold() in ("true", "1")
         self._writer = _open(url, WRITE_S, 0, allow_http=plain)
         self._reader = _open(url, READ_S, 3, allow_http=plain)
 
@@ -101,7 +122,11 @@ class RemoteObjects:
                 return None
             return Version(e_tag=got["e_tag"], version=got["version"])
 
-        return self._asked(key, put)
+        try:
+            return self._asked(key, put)
+        except TooOften:
+            self._sleep(APART_S)
+            return self._asked(key, put)
 
     def _asked(self, key: str, act: Callable[[], T]) -> T:
         from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -110,12 +135,15 @@ class RemoteObjects:
         try:
             return act()
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise JournalLost(
-                f"{where} is refused to these credentials ({_short(error)})",
-                "give them list, read and write there, or set other ones; then resume",
-            ) from error
+            raise _not_allowed(where, error) from error
         except (BaseError, OSError) as error:
             status = _status(error)
+            if status == TOO_OFTEN:
+                raise TooOften(
+                    f"{where} is asked for too often: {_short(error)}", "try again in a minute"
+                ) from error
+            if status in CREDENTIALS:
+                raise _not_allowed(where, error) from error
             if 400 <= status < 500 and status not in PASSING:
                 raise JournalLost(
                     f"{where} is refused: {_short(error)}",
@@ -123,7 +151,7 @@ class RemoteObjects:
                 ) from error
             hint = "see that the store can be reached, then try again"
             if "builder error" in str(error):
-                hint = "an endpoint without TLS needs AWS_ALLOW_HTTP=true"
+                hint = f"an endpoint without TLS needs {self._plain}=true"
             raise Unanswered(f"{where} gives no answer: {_short(error)}", hint) from error
 
 
@@ -158,6 +186,13 @@ def _update(seen: Version) -> UpdateVersion:
     if seen.version is not None:
         known["version"] = seen.version
     return known
+
+
+def _not_allowed(where: str, error: Exception) -> JournalLost:
+    return JournalLost(
+        f"{where} is refused to these credentials ({_short(error)})",
+        "give them list, read and write there, or set other ones; then resume",
+    )
 
 
 def _status(error: Exception) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,11 +15,13 @@ from rollout_kit.journal.objects import MemoryObjects
 from rollout_kit.journal.remote_objects import RemoteObjects
 from rollout_kit.journal.store import RolloutStore
 
+from .azurite import azurite
 from .cases import VirtualClock
+from .gcs import gcs_server
 from .s3 import s3_server
 from .s3_server import BUCKET
 
-KINDS = ("folder", "memory", "s3")
+BUCKETS = ("s3", "gs", pytest.param("az", marks=[pytest.mark.clients, pytest.mark.timeout(600)]))
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +30,30 @@ def s3_environment() -> Iterator[Mapping[str, str]]:
         yield environment
 
 
-@pytest.fixture
-def s3_url(s3_environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """A place of its own in the bucket; the environment knows the way there."""
-    for name, value in s3_environment.items():
+@pytest.fixture(scope="session")
+def gs_environment() -> Iterator[Mapping[str, str]]:
+    with gcs_server() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def az_environment() -> Iterator[Mapping[str, str]]:
+    with azurite() as environment:
+        yield environment
+
+
+def bucket_of(kind: str, request: pytest.FixtureRequest) -> str:
+    """A place of its own in a bucket of this kind; the environment knows the way there."""
+    environment: Mapping[str, str] = request.getfixturevalue(f"{kind}_environment")
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/{secrets.token_hex(4)}"
+    return f"{kind}://{BUCKET}/{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def s3_url(request: pytest.FixtureRequest) -> str:
+    return bucket_of("s3", request)
 
 
 @pytest.fixture
@@ -40,14 +61,12 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["folder", "memory", *BUCKETS])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: VirtualClock) -> RolloutStore:
     match request.param:
         case "folder":
             return FolderStore(tmp_path / "state")
         case "memory":
             return ObjectStore(MemoryObjects(), clock)
-        case _:
-            url = request.getfixturevalue("s3_url")
-            environment = request.getfixturevalue("s3_environment")
-            return ObjectStore(RemoteObjects(url, environment), clock)
+        case kind:
+            return ObjectStore(RemoteObjects(bucket_of(kind, request), os.environ), clock)

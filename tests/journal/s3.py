@@ -22,8 +22,23 @@ def s3_server(
 
     `started` gets the process, for who wants to stop it in between.
     """
+    with bucket_server("tests.journal.s3_server", started=started) as endpoint:
+        yield {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+        }
+
+
+@contextmanager
+def bucket_server(
+    module: str, *arguments: str, started: list[subprocess.Popen[str]] | None = None
+) -> Iterator[str]:
+    """Its endpoint, with the bucket in it. It serves for as long as its standard input stays open."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.journal.s3_server"],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -37,13 +52,7 @@ def s3_server(
         endpoint = f"http://127.0.0.1:{int(process.stdout.readline())}"
         request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
         urllib.request.urlopen(request).close()
-        yield {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
-        }
+        yield endpoint
     finally:
         process.stdin.close()
         try:

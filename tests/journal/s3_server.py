@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 BUCKET = "state"
@@ -30,17 +30,18 @@ class OneAtATime:
             return [b"".join(self._app(environ, start_response))]
 
 
-def main() -> None:
+def serve(dressed: Callable[[Any], Any] = lambda app: app) -> None:
+    """Say the port on standard output, and serve. `dressed` puts another server's manners on it."""
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app: Any = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, OneAtATime(app), threaded=True)
+    server = make_server("127.0.0.1", 0, OneAtATime(dressed(app)), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from rollout_kit.journal.tape import Tape
 from rollout_kit.ports.journal import LockLost
 
 from .cases import VirtualClock, attached, completed, intended, started, story
+from .conftest import BUCKETS, bucket_of
 
 
 class Bench:
@@ -131,11 +132,10 @@ def bench_of(kind: str, request: pytest.FixtureRequest) -> Bench:
         case "objects":
             return InObjects(MemoryObjects())
         case _:
-            environment: Mapping[str, str] = request.getfixturevalue("s3_environment")
-            return InObjects(RemoteObjects(request.getfixturevalue("s3_url"), environment))
+            return InObjects(RemoteObjects(bucket_of(kind, request), os.environ))
 
 
-@pytest.fixture(params=["memory", "file", "objects", "s3"])
+@pytest.fixture(params=["memory", "file", "objects", *BUCKETS])
 def bench(request: pytest.FixtureRequest) -> Bench:
     return bench_of(request.param, request)
 
@@ -145,7 +145,7 @@ def bytes_(request: pytest.FixtureRequest) -> Bench:
     return told(bench_of(request.param, request))
 
 
-@pytest.fixture(params=["objects", "s3"])
+@pytest.fixture(params=["objects", *BUCKETS])
 def objects(request: pytest.FixtureRequest) -> InObjects:
     found = told(bench_of(request.param, request))
     assert isinstance(found, InObjects)

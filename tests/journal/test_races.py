@@ -21,6 +21,7 @@ from rollout_kit.journal.store import RolloutStore
 from rollout_kit.ports.journal import LockLost
 
 from .cases import VirtualClock, attached, owner, started
+from .conftest import BUCKETS, bucket_of
 from .test_people import APPROVAL
 
 AT_ONCE = 4
@@ -125,12 +126,11 @@ for round_ in map(int, sys.stdin):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", ["folder", *BUCKETS])
 def test_real_processes_race_for_lock_record_and_word(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    s3 = kind == "s3"
-    state: str = request.getfixturevalue("s3_url") if s3 else str(tmp_path / "state")
+    state = str(tmp_path / "state") if kind == "folder" else bucket_of(kind, request)
     environment: Mapping[str, str] = dict(os.environ)
     root = Path(__file__).parents[2]
     contenders = [
