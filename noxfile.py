@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 HERE = Path(__file__).parent
@@ -112,6 +113,23 @@ def nomad(session: nox.Session) -> None:
     """The shipped script against a real Nomad; for a machine that has `nomad` on PATH."""
     session.install("-q", "-e", WHOLE, *_group("test"))
     session.run("pytest", "-m", "real_nomad", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that the package accepts of what it uses."""
+    session.install("-q", "-e", WHOLE, *_group("test"))
+    extras = PROJECT["project"]["optional-dependencies"]
+    used = [*PROJECT["project"]["dependencies"], *extras["remote"], *extras["pulumi"]]
+    session.install("-q", *map(_lowest, used))
+    selected = "not clients and not cluster and not crash and not real_nomad"
+    session.run("pytest", "-n", "2", "-m", selected, *session.posargs)
+
+
+def _lowest(requirement: str) -> str:
+    wanted = Requirement(requirement)
+    (version,) = (one.version for one in wanted.specifier if one.operator == ">=")
+    return f"{wanted.name}=={version}"
 
 
 @nox.session

@@ -23,7 +23,8 @@ from rollout_kit.model.stack_contract import NAMESPACE, Need, missing
 from rollout_kit.ports.checkup import Finding, Health, fine, looked, unjudged, wrong
 from rollout_kit.ports.errors import OutsideError, Trouble
 
-SDK_AT_LEAST, SDK_BELOW = (3, 205), (4, 0)
+SDK_AT_LEAST, SDK_BELOW = (3, 226), (4, 0)
+"""Before, its events lose which fields of a resource change; before 3.224, also whom a policy is about."""
 INSTALL = "pip install 'rollout-kit[pulumi]'"
 CLI_TIMEOUT_S = 30.0
 _DIGITS = re.compile(r"\d+")
@@ -58,7 +59,7 @@ def _sdk(what: str, patient: _Patient) -> Finding:  # noqa: ARG001
         return wrong(what, sentence, hint=INSTALL, trouble=Trouble.NOT_FOUND)
     version = importlib.metadata.version("pulumi")
     if not SDK_AT_LEAST <= _numbers(version) < SDK_BELOW:
-        sentence = f"pulumi {version} is installed; at least 3.205 and below 4 is needed"
+        sentence = f"pulumi {version} is installed; at least 3.226 and below 4 is needed"
         return wrong(what, sentence, hint=INSTALL, trouble=Trouble.INCOMPATIBLE)
     return fine(what, f"pulumi {version}")
 
