@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout_kit.execution import drift, people
 from rollout_kit.model import codec
-from rollout_kit.model.asked import open_asking
+from rollout_kit.model.asked import is_putting_back, open_asking
 from rollout_kit.model.events import HoldKind, HoldReleased, OperationIntended, PersonAsked
 from rollout_kit.model.observation import Facts
 from rollout_kit.model.operation import Keep, NeedsPerson, Operation
@@ -32,12 +32,14 @@ def tell(run: Executor) -> None:
 
 def asked(state: RolloutState) -> tuple[Asked, ...]:
     """All changes that were asked for, the latest last."""
+    back = is_putting_back(state)
     return tuple(
         Asked(
             key=one.key,
             change=one.change,
             said=name in state.proofs,
             done=state.standing(name) is Standing.COMPLETED,
+            withdrawn=back and not name.startswith("undo/"),
         )
         for name, one in state.asked.items()
         if one.change is not None and one.attempt == state.attempt(name)

@@ -16,11 +16,16 @@ def open_asking(state: RolloutState, operation_id: str) -> PersonAsked | None:
     return found if found.attempt == state.attempt(operation_id) else None
 
 
+def is_putting_back(state: RolloutState) -> bool:
+    """Whether it is undos that are wanted now, of all of it or of a group."""
+    return bool(state.rollback or state.group_undo)
+
+
 def pending(state: RolloutState) -> tuple[PersonAsked, ...]:
     """What is still wanted of people: while things are put back, that and nothing of before."""
     if state.finished:
         return ()
-    back = bool(state.rollback or state.group_undo)
+    back = is_putting_back(state)
     found = (open_asking(state, name) for name in state.asked)
     return tuple(
         one

@@ -13,12 +13,16 @@ from rollout_kit.ports.infra import InfraChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was asked under a key. `said`: a person says that it is done. `done`: so it was found."""
+    """What was asked under a key. `said`: a person says that it is done. `done`: so it was found.
+
+    `withdrawn`: it is being put back, and nobody is to do it any more; somebody may have.
+    """
 
     key: str
     change: JsonValue
     said: bool = False
     done: bool = False
+    withdrawn: bool = False
 
 
 @runtime_checkable

@@ -16,9 +16,9 @@ from rollout_kit.model.events import (
     RollbackStarted,
 )
 from rollout_kit.model.state import RolloutState, Standing
-from rollout_kit.ports.infra import InfraChange, ReplaceNode
+from rollout_kit.ports.infra import CohortSpec, InfraChange, ReplaceNode, SetCohort
 from rollout_kit.reporters.before_and_now import before_and_now
-from rollout_kit.simulation.site import NEW_SERVER, OLD_SERVER, TO
+from rollout_kit.simulation.site import NEW_SERVER, OLD_SERVER, OLD_WORKERS, TO
 from rollout_kit.simulation.world import NEW, OLD, QUEUES, World, cohort
 from tests.rollout.manual_fleet import Person, attended, gitops, manual_world
 from tests.rollout.test_whole_rollout import Killed, picture
@@ -243,6 +243,39 @@ def test_killed_while_it_waits_it_goes_on_waiting_and_asks_nobody_twice(
     assert events(world, OperationReapplied) == []
     asked = [e.operation.id for e in events(world, PersonAsked) if isinstance(e, PersonAsked)]
     assert len(asked) == len(set(asked))
+
+
+@LONG
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_stop_that_was_asked_for_before_a_kill_is_asked_back(is_done: bool) -> None:
+    """No server of 0.2.x counts workers: whether somebody has stopped them, only people know."""
+    world = manual_world(Generation.V0_2)
+    before = picture(world)
+    person = Person(world)
+    person.attend()
+    document = gitops(world)
+    stop = "drain/orders/stop"
+
+    def kill(_: object) -> None:
+        if stop in person.state().asked:
+            raise Killed
+
+    world.before_request = kill
+    with pytest.raises(Killed):
+        attended(world, document)
+    world.before_request = lambda _: None
+    old = cohort("orders", OLD)
+    if is_done:
+        person.change(SetCohort(cohort=old, spec=CohortSpec(image=OLD_WORKERS, replicas=0)))
+        world.clock.sleep(1.0)
+        assert world.fleet.cohorts[old].workers == []
+    _, state = attended(world, document, RollbackStarted(cause="on second thought", actor="me"))
+    assert outcome(state) is Outcome.ROLLED_BACK, state.finished
+    assert f"undo/{stop}/1" in state.proofs
+    assert stop not in state.proofs
+    assert picture(world) == before
+    assert len(world.fleet.cohorts[old].workers) == 2
+    assert world.lost() == []
 
 
 @LONG

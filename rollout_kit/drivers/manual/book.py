@@ -15,12 +15,16 @@ from rollout_kit.ports.requests import Asked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One asked change. `said`: by a person. `done`: the rollout has found it so."""
+    """One asked change. `said`: by a person. `done`: the rollout has found it so.
+
+    `withdrawn`: nobody is to do it any more, and whether somebody did is not known.
+    """
 
     key: str
     change: InfraChange
     said: bool
     done: bool
+    withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ def book_of(baseline: Observation | None, asked: tuple[Asked, ...]) -> Book:
             change=codec.from_json(InfraChange, item.change),
             said=item.said,
             done=item.done,
+            withdrawn=item.withdrawn,
         )
         for item in asked
     )

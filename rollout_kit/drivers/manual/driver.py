@@ -110,9 +110,10 @@ class ManualDriver:
             change = entry.change
             if isinstance(change, SetCohort) and self._is_done(entry, found.get(change.cohort)):
                 found[change.cohort] = change.spec
-            elif isinstance(change, SetCohort) and change.cohort not in found:
+            elif isinstance(change, SetCohort) and (change.cohort not in found or entry.withdrawn):
                 live = self._workers.live(change.cohort)  # some may be there, or none
-                found[change.cohort] = replace(change.spec, replicas=live)
+                known = found.get(change.cohort, change.spec)
+                found[change.cohort] = replace(known, replicas=live)
         return found
 
     def cohort_processes(self, cohort: CohortRef) -> tuple[LiveProcess, ...]:

@@ -226,6 +226,26 @@ def test_what_was_there_before_stays_what_it_was_though_counts_move(
     assert found.cohort_processes(OLD) == ()
 
 
+def test_of_a_stop_that_nobody_is_to_do_any_more_only_what_is_counted_counts(
+    document: PlanDocument,
+) -> None:
+    server = Server(selects=False, rows={"build-1": (0, 0, 6)})
+    found = driver(server, document)
+    image = "workers of build-1"
+    facts: Facts = {cohort_fact(OLD, "replicas"): 6, cohort_fact(OLD, "image"): image}
+    change = SetCohort(cohort=OLD, spec=CohortSpec(image="", replicas=0))
+    found.tell(Observation(facts=facts), (asked(change),))
+    assert found.cohort_specs()[OLD].replicas == 6  # asked for: it is as it was until it is done
+    withdrawn = replace(asked(change), withdrawn=True)
+    found.tell(Observation(facts=facts), (withdrawn,))
+    assert found.cohort_specs()[OLD] == CohortSpec(image=image, replicas=0)
+    server.rows = {"build-1": (5, 0, 1)}
+    assert found.cohort_specs()[OLD] == CohortSpec(image=image, replicas=5)
+    back = SetCohort(cohort=OLD, spec=CohortSpec(image=image, replicas=6))
+    found.tell(Observation(facts=facts), (withdrawn, asked(back, key="undo", said=True)))
+    assert found.cohort_specs()[OLD] == back.spec
+
+
 def test_stale_workers_run_by_the_author_s_word_until_they_are_drained(
     document: PlanDocument,
 ) -> None:
